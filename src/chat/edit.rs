@@ -1,0 +1,3 @@
+//! Edits.
+/// Edits to a body, by span.
+pub struct Edits {}

@@ -1,0 +1,34 @@
+//! What a chat request says, read by span: where its messages are, what of them is new, and how
+//! text is put in without touching any other byte.
+
+mod body;
+mod edit;
+mod news;
+
+pub use body::{ChatBody, Content, Message, Role};
+pub use edit::Edits;
+pub use news::{News, Secret, news};
+
+use crate::config::Params;
+use std::sync::Arc;
+
+/// What is asked, by surface.
+pub enum Ask {
+    /// `POST /api/v1/tasks`
+    Native(NativeAsk),
+    /// `POST /v1/chat/completions`
+    Chat(ChatBody),
+}
+
+/// A native task.
+#[derive(Clone, Debug)]
+pub struct NativeAsk {
+    /// What the user asks.
+    pub query: String,
+    /// The caller's own system text.
+    pub system: Option<String>,
+    /// Passed on to the backend as top-level members (`temperature`, `max_tokens`, …).
+    pub params: Params,
+    /// Bring this conversation's last turns back.
+    pub conversation: Option<Arc<str>>,
+}

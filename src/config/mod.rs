@@ -1,0 +1,315 @@
+//! Every setting: its name, its default and what it is for. Loading (file, environment, flags)
+//! is in `load.rs`; unknown keys are refused there by name and place.
+
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+/// The effective configuration.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where and how it listens.
+    pub server: Server,
+    /// Where memory is kept.
+    pub store: StoreConfig,
+    /// How backends are used.
+    pub pool: PoolConfig,
+    /// The backends; none: an Ollama on this machine if there is one, else the simulator.
+    pub backend: Vec<BackendConfig>,
+    /// What is remembered and recalled.
+    pub memory: MemoryConfig,
+    /// How memory is put into the prompt.
+    pub prompt: PromptConfig,
+    /// What a request may take.
+    pub limits: Limits,
+    /// The built-in backend for trying things out.
+    pub simulator: SimulatorConfig,
+    /// Logs.
+    pub telemetry: Telemetry,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Loopback only, as long as there are no keys.
+    pub bind: SocketAddr,
+    /// Data directory: database file, spool, lock.
+    pub data: PathBuf,
+    /// Web workers, each with a replica of the graph; 0: one a core.
+    pub workers: usize,
+    /// On SIGTERM readiness goes to 503 this long before new requests are refused, so that a
+    /// balancer can look away first.
+    pub drain_wait_ms: u64,
+    /// How long running streams may take to end after that.
+    pub shutdown_timeout_s: u64,
+    /// Restart intensity: so many restarts of one actor …
+    pub max_restarts: usize,
+    /// … within this window, then the replica is given up.
+    pub restart_window_s: u64,
+    /// The pause before the second restart of a window; doubles with each further one.
+    pub restart_pause_ms: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            bind: SocketAddr::from(([127, 0, 0, 1], 8484)),
+            data: PathBuf::from("sundynix-data"),
+            workers: 0,
+            drain_wait_ms: 0,
+            shutdown_timeout_s: 1800,
+            max_restarts: 5,
+            restart_window_s: 10,
+            restart_pause_ms: 50,
+        }
+    }
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// `postgres://…`; empty: a SQLite file in the data directory.
+    pub url: String,
+    /// SQLite's `synchronous`: `normal` survives the death of the process, `full` a power cut.
+    pub sync: Sync,
+    /// How long the end of an answer waits for its commit before it goes to the spool.
+    pub ack_timeout_ms: u64,
+    /// The most the spool may hold; full: memory is off until the store is back.
+    pub spool_bytes: u64,
+    /// Most write-backs in one transaction.
+    pub group: usize,
+    /// Connections for reading.
+    pub readers: u32,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        StoreConfig {
+            url: String::new(),
+            sync: Sync::Normal,
+            ack_timeout_ms: 2_000,
+            spool_bytes: 64 << 20,
+            group: 64,
+            readers: 2,
+        }
+    }
+}
+
+/// SQLite's `synchronous`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sync {
+    /// Survives `kill -9`, not a power cut.
+    Normal,
+    /// Survives both.
+    Full,
+}
+
+/// `[pool]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PoolConfig {
+    /// The model of a request that names none.
+    pub default_model: String,
+    /// How often backends are asked what they serve.
+    pub refresh_s: u64,
+    /// Turns that may wait for one model.
+    pub queue: usize,
+    /// How long they may wait.
+    pub queue_wait_ms: u64,
+    /// To open a connection.
+    pub connect_timeout_ms: u64,
+    /// To the first token (a cold model loads first).
+    pub first_token_timeout_s: u64,
+    /// Between two tokens.
+    pub idle_timeout_s: u64,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        PoolConfig {
+            default_model: String::new(),
+            refresh_s: 30,
+            queue: 100,
+            queue_wait_ms: 10_000,
+            connect_timeout_ms: 2_000,
+            first_token_timeout_s: 300,
+            idle_timeout_s: 60,
+        }
+    }
+}
+
+/// `[[backend]]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackendConfig {
+    /// As in logs and `x-sundynix-backend`; by default host and port.
+    #[serde(default)]
+    pub name: String,
+    /// Base URL; for the OpenAI dialect up to and with `/v1`.
+    #[serde(default)]
+    pub url: String,
+    /// How it is spoken to; guessed from the URL by default (port 11434 is an Ollama).
+    #[serde(default)]
+    pub dialect: Option<DialectName>,
+    /// Names or globs; empty: what the backend itself lists.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Sent as `Authorization: Bearer`. Never shown.
+    #[serde(default, skip_serializing)]
+    pub api_key: String,
+    /// Requests at once; 0: no limit.
+    #[serde(default)]
+    pub max_concurrent: usize,
+}
+
+/// How a backend is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DialectName {
+    /// vLLM, llama.cpp, and everything else with `/v1/chat/completions`.
+    Openai,
+    /// Ollama's native `/api/chat`.
+    Ollama,
+    /// Built in, answers by itself.
+    Simulator,
+}
+
+/// `[memory]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemoryConfig {
+    /// `on`, `read` or `off` for everybody; a request can only ask for less.
+    pub mode: Mode,
+    /// Recall has so long; then the turn goes on without.
+    pub recall_timeout_ms: u64,
+    /// Tokens of profile in a prompt.
+    pub profile_tokens: usize,
+    /// Tokens of recalled turns in a prompt.
+    pub recall_tokens: usize,
+    /// Tokens of the conversation's own last turns (native surface).
+    pub history_tokens: usize,
+    /// Memory and prompt may take this share of a backend's context, in percent.
+    pub context_percent: usize,
+    /// Bytes of users held ready.
+    pub cache_bytes: u64,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        MemoryConfig {
+            mode: Mode::On,
+            recall_timeout_ms: 150,
+            profile_tokens: 512,
+            recall_tokens: 1_024,
+            history_tokens: 2_048,
+            context_percent: 15,
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Memory for everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Recall and remember.
+    On,
+    /// Recall only.
+    Read,
+    /// Neither.
+    Off,
+}
+
+/// `[prompt]`: minijinja templates, checked at start.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PromptConfig {
+    /// The system text of native tasks that bring none. May use `meta`.
+    pub system: String,
+    /// How the profile is written into the system message; empty: the built-in one.
+    pub profile: String,
+    /// How recalled turns are written before the query; empty: the built-in one.
+    pub memories: String,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Turns admitted at once; more are told to come back.
+    pub max_inflight: usize,
+    /// The largest body.
+    pub body_bytes: usize,
+    /// A turn's whole time.
+    pub deadline_s: u64,
+    /// Bytes of events kept of finished tasks.
+    pub task_log_bytes: usize,
+    /// How long they are kept after their end.
+    pub task_keep_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_inflight: 4_096,
+            body_bytes: 10 << 20,
+            deadline_s: 1_800,
+            task_log_bytes: 64 << 20,
+            task_keep_s: 300,
+        }
+    }
+}
+
+/// `[simulator]`
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimulatorConfig {
+    /// To the first token.
+    pub first_token_ms: u64,
+    /// Between two tokens.
+    pub token_ms: u64,
+}
+
+impl Default for SimulatorConfig {
+    fn default() -> Self {
+        SimulatorConfig {
+            first_token_ms: 700,
+            token_ms: 60,
+        }
+    }
+}
+
+/// `[telemetry]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    /// A `tracing` filter, as `info` or `sundynix=debug`.
+    pub log: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Telemetry {
+            log: "info".into(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors.
+    Json,
+}
+
+/// Free-form parameters of a native task, passed on to the backend.
+pub type Params = BTreeMap<String, serde_json::Value>;

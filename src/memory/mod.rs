@@ -1,0 +1,141 @@
+//! What a memory is: who it belongs to, what is said, what is kept of it, and what it teaches.
+//! Nothing here knows SQL, HTTP or actors.
+
+mod explicit;
+mod kept;
+mod profile;
+mod resident;
+mod select;
+
+pub use explicit::{Op, Statement, statements};
+pub use kept::{KEPT_BYTES, kept};
+pub use profile::{Profile, Slot, Source};
+pub use resident::{RECENT_TURNS, Resident, Residents};
+pub use select::{Selection, select};
+
+use std::{fmt, sync::Arc};
+
+/// Whose memory: one user of one application of one tenant.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserKey {
+    /// `default` until keys name another.
+    pub tenant: Arc<str>,
+    /// `default` until keys name another.
+    pub app: Arc<str>,
+    /// As the caller named the user.
+    pub user: Arc<str>,
+}
+
+impl UserKey {
+    /// A user where no keys are configured.
+    pub fn local(user: &str) -> Self {
+        UserKey {
+            tenant: "default".into(),
+            app: "default".into(),
+            user: user.into(),
+        }
+    }
+}
+
+/// User ids stay out of logs, even by accident.
+impl fmt::Debug for UserKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/…", self.tenant, self.app)
+    }
+}
+
+/// A turn's id. On `/v1` a keyed hash of what was said so far, so that a retry is the same turn.
+pub type TurnId = Arc<str>;
+
+/// What memory may do for one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MemoryMode {
+    /// Neither recall nor remember.
+    Off,
+    /// Recall only.
+    Read,
+    /// Both.
+    #[default]
+    On,
+}
+
+/// What the user said in this turn: the half of the write-back that is known beforehand.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Which conversation it belongs to.
+    pub conversation: Arc<str>,
+    /// The new user messages, as they will be kept.
+    pub query: Arc<str>,
+}
+
+/// Whether the whole answer is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnStatus {
+    /// The upstream ended its answer.
+    Complete,
+    /// The caller hung up or the upstream broke off: what was sent is kept.
+    Partial,
+}
+
+/// What a turn leaves behind once its stream has drained.
+#[derive(Clone, Debug)]
+pub struct Writeback {
+    /// Whose.
+    pub user: UserKey,
+    /// The turn: the same id within an hour is the same turn, its answer replaced.
+    pub turn: TurnId,
+    /// Which conversation.
+    pub conversation: Arc<str>,
+    /// What the user said (kept form).
+    pub query: Arc<str>,
+    /// What was answered (kept form).
+    pub answer: String,
+    /// Whole or cut.
+    pub status: TurnStatus,
+    /// When the turn began, Unix milliseconds: a later erase drops it.
+    pub began_ms: i64,
+}
+
+/// How a write-back ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ack {
+    /// Durable in the store, under this turn id.
+    Recorded(TurnId),
+    /// The store is down: it lies in the spool, durable, and is replayed.
+    Spooled,
+    /// Neither took it (spool full, or memory is off): the request was served without.
+    Off,
+}
+
+/// A turn as it was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptTurn {
+    /// Its id.
+    pub id: TurnId,
+    /// Its conversation.
+    pub conversation: Arc<str>,
+    /// When it began, Unix milliseconds.
+    pub at_ms: i64,
+    /// What the user said.
+    pub query: Arc<str>,
+    /// What was answered.
+    pub answer: Arc<str>,
+    /// Whole or cut.
+    pub status: TurnStatus,
+}
+
+/// Tokens a text takes, roughly: one a CJK character, one for four others. Budgets need an
+/// upper feel, not a tokenizer.
+pub fn est_tokens(text: &str) -> usize {
+    let (mut wide, mut narrow) = (0, 0);
+    for c in text.chars() {
+        if is_wide(c) { wide += 1 } else { narrow += 1 }
+    }
+    wide + usize::div_ceil(narrow, 4)
+}
+
+/// Chinese, Japanese and Korean characters.
+pub fn is_wide(c: char) -> bool {
+    matches!(c, '\u{2E80}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{F900}'..='\u{FAFF}'
+        | '\u{FF00}'..='\u{FFEF}' | '\u{20000}'..='\u{3FFFF}')
+}

@@ -1,0 +1,76 @@
+//! Rendering: profile into the first system message, memories to the head of the last user
+//! message, through the operator's templates, as fenced data.
+
+use crate::memory::KeptTurn;
+use std::sync::Arc;
+
+/// How recall went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RecallState {
+    /// Something was found.
+    Hit,
+    /// Nothing is known yet.
+    Empty,
+    /// It took too long; the turn went on without.
+    Timeout,
+    /// The store is down; the turn went on without.
+    Degraded,
+    /// Memory is off for this request, or it names no user.
+    Off,
+    /// The backend refused the edited request and got the plain one.
+    Rejected,
+}
+
+impl RecallState {
+    /// As in the `x-sundynix-memory` header.
+    pub fn name(self) -> &'static str {
+        match self {
+            RecallState::Hit => "hit",
+            RecallState::Empty => "empty",
+            RecallState::Timeout => "timeout",
+            RecallState::Degraded => "degraded",
+            RecallState::Off => "off",
+            RecallState::Rejected => "rejected",
+        }
+    }
+}
+
+/// What recall brought, on its way to the prompt.
+#[derive(Clone)]
+pub struct Recall {
+    /// How it went.
+    pub state: RecallState,
+    /// Who the user is; shared with the cache, never copied.
+    pub resident: Option<Arc<crate::memory::Resident>>,
+    /// The turns that matter now, most relevant first.
+    pub memories: Vec<RecalledTurn>,
+    /// Native surface: the conversation's last turns, oldest first.
+    pub history: Vec<Arc<KeptTurn>>,
+}
+
+/// One recalled turn.
+#[derive(Clone)]
+pub struct RecalledTurn {
+    /// The turn.
+    pub turn: Arc<KeptTurn>,
+    /// How much it matters (1 = most).
+    pub score: f64,
+    /// What it costs in the prompt.
+    pub tokens: usize,
+}
+
+/// What the caller is told of the recall.
+#[derive(Clone, Debug)]
+pub struct RecallReport {
+    /// How it went.
+    pub state: RecallState,
+    /// The version of the profile that was used.
+    pub profile_version: u64,
+    /// What went into the prompt: (turn id, score, tokens).
+    pub items: Vec<(Arc<str>, f64, usize)>,
+}
+
+mod template;
+
+pub use template::{Prompts, Rendering};

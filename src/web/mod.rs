@@ -1,0 +1,2 @@
+//! The surfaces, one file each.
+pub mod tasks;

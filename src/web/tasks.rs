@@ -1,0 +1,4 @@
+//! Native tasks.
+/// Detached tasks and their logs.
+#[derive(Default)]
+pub struct TaskTable {}
