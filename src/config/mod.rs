@@ -142,7 +142,7 @@ impl Default for PoolConfig {
 }
 
 /// `[[backend]]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackendConfig {
     /// As in logs and `x-sundynix-backend`; by default host and port.

@@ -1,11 +1,21 @@
-//! One backend.
-use crate::config::DialectName;
-use std::sync::Arc;
+//! One backend: where it is and how it is spoken to, as configured and checked; and what has been
+//! seen of it since. Its load is kept in `places.rs`, its models in `catalog.rs`.
+
+use super::simulator::Pace;
+use crate::config::{BackendConfig, DialectName, SimulatorConfig};
+use awc::http::{Uri, header::HeaderValue};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// A backend's place in the pool.
 pub type BackendId = usize;
 
-/// One backend: where it is, how it is spoken to, how loaded it is.
+/// One backend: where it is, how it is spoken to, what has been seen of it.
 pub struct Backend {
     /// Its place in the pool.
     pub id: BackendId,
@@ -13,6 +23,35 @@ pub struct Backend {
     pub name: Arc<str>,
     /// How it is spoken to.
     pub dialect: DialectName,
+    /// The base URL, which holds no credentials; empty for the simulator.
+    pub(super) url: String,
+    /// Where chat goes.
+    pub(super) chat: Uri,
+    /// Where its models are listed.
+    pub(super) list: Uri,
+    /// Ollama's list of what is loaded, with contexts.
+    pub(super) running: Uri,
+    /// `Authorization`, the only secret ever sent to it.
+    pub(super) authorization: Option<HeaderValue>,
+    /// Names or globs from the configuration.
+    pub(super) models: Vec<String>,
+    /// Requests at once.
+    pub(super) max_concurrent: Option<usize>,
+    /// How fast the simulator types.
+    pub(super) pace: Pace,
+    /// What has been seen of it.
+    pub(super) seen: Arc<Seen>,
+}
+
+/// What has been seen of a backend.
+#[derive(Default)]
+pub(super) struct Seen {
+    served: AtomicU64,
+    failed: AtomicU64,
+    /// Unix milliseconds; 0: never.
+    last_ms: AtomicI64,
+    /// Words of our own only: what a backend says may quote a prompt or a key.
+    last_error: Mutex<Option<String>>,
 }
 
 /// One backend, as ops read it.
@@ -20,4 +59,227 @@ pub struct Backend {
 pub struct BackendStatus {
     /// Its name.
     pub name: String,
+    /// How it is spoken to.
+    pub dialect: DialectName,
+    /// Where it is; never with credentials.
+    pub url: String,
+    /// What it serves.
+    pub models: Vec<String>,
+    /// The smallest context of its models, in tokens, where known.
+    pub context: Option<usize>,
+    /// Leases that are out.
+    pub in_flight: usize,
+    /// Turns that wait for a model it serves.
+    pub waiting: usize,
+    /// Requests at once; `null`: no limit.
+    pub max_concurrent: Option<usize>,
+    /// Requests it answered with a good head.
+    pub served: u64,
+    /// Exchanges that failed, before the answer or in the middle of it.
+    pub failed: u64,
+    /// When it last answered anything, in Unix milliseconds.
+    pub last_seen_ms: Option<i64>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+}
+
+/// A backend's settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: {detail}")]
+pub struct BadBackend {
+    /// The key at fault, as `backend[0].url`.
+    pub key: String,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+impl Backend {
+    /// Checks one `[[backend]]`.
+    pub(super) fn new(
+        id: BackendId,
+        config: &BackendConfig,
+        simulator: &SimulatorConfig,
+    ) -> Result<Backend, BadBackend> {
+        let bad = |key: &str, detail: String| BadBackend {
+            key: format!("backend[{id}].{key}"),
+            detail,
+        };
+        let simulated = config.dialect == Some(DialectName::Simulator)
+            || (config.dialect.is_none() && config.url == "simulator");
+        let (dialect, base) = if simulated {
+            (DialectName::Simulator, None)
+        } else {
+            let base = Base::parse(&config.url, config.dialect).map_err(|d| bad("url", d))?;
+            (base.dialect, Some(base))
+        };
+        let name = match (&config.name, &base) {
+            (name, _) if !name.is_empty() => name.clone(),
+            (_, Some(base)) => base.authority.clone(),
+            (_, None) => "simulator".into(),
+        };
+        if name.len() > 64 || !name.bytes().all(|b| b.is_ascii_graphic()) {
+            let detail = "a name is up to 64 ASCII characters without spaces".to_owned();
+            return Err(bad("name", detail));
+        }
+        let url = |path: &str| match &base {
+            Some(base) => format!("{}{path}", base.url).parse().map_err(|_| {
+                let detail = "this is no URL; write it as http://host:port/v1".to_owned();
+                bad("url", detail)
+            }),
+            None => Ok(Uri::default()),
+        };
+        let (chat, list, running) = match dialect {
+            DialectName::Ollama => ("/api/chat", "/api/tags", "/api/ps"),
+            _ => ("/chat/completions", "/models", ""),
+        };
+        Ok(Backend {
+            id,
+            name: name.into(),
+            dialect,
+            chat: url(chat)?,
+            list: url(list)?,
+            running: url(running)?,
+            url: base.map(|b| b.url).unwrap_or_default(),
+            authorization: authorization(&config.api_key).map_err(|d| bad("api_key", d))?,
+            models: match (config.models.is_empty(), dialect) {
+                (true, DialectName::Simulator) => vec!["simulator".into()],
+                _ => config.models.clone(),
+            },
+            max_concurrent: Some(config.max_concurrent).filter(|most| *most > 0),
+            pace: Pace::from(simulator),
+            seen: Arc::default(),
+        })
+    }
+}
+
+impl Seen {
+    /// It answered a request.
+    pub(super) fn served(&self) {
+        self.served.fetch_add(1, Relaxed);
+        self.now();
+    }
+
+    /// It answered, whatever it was.
+    pub(super) fn now(&self) {
+        self.last_ms.store(unix_ms(), Relaxed);
+    }
+
+    /// An exchange failed; `why` in our own words.
+    pub(super) fn failed(&self, why: &str) {
+        self.failed.fetch_add(1, Relaxed);
+        self.trouble(Some(why));
+    }
+
+    /// What is wrong with it, or that nothing is any more.
+    pub(super) fn trouble(&self, why: Option<&str>) {
+        let mut last = self
+            .last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = why.map(str::to_owned);
+    }
+
+    /// Fills in what was seen.
+    pub(super) fn report(&self, status: &mut BackendStatus) {
+        status.served = self.served.load(Relaxed);
+        status.failed = self.failed.load(Relaxed);
+        status.last_seen_ms = Some(self.last_ms.load(Relaxed)).filter(|ms| *ms > 0);
+        let last = self
+            .last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        status.last_error.clone_from(&last);
+    }
+}
+
+/// A base URL, checked.
+struct Base {
+    dialect: DialectName,
+    url: String,
+    authority: String,
+}
+
+impl Base {
+    fn parse(url: &str, dialect: Option<DialectName>) -> Result<Base, String> {
+        let parsed: Uri = url
+            .parse()
+            .map_err(|_| "this is no URL; write it as http://host:port/v1".to_owned())?;
+        let scheme = match parsed.scheme_str() {
+            Some(scheme @ ("http" | "https")) => scheme,
+            _ => return Err("only http:// and https:// URLs can be used".into()),
+        };
+        let authority = parsed.authority().map(|a| a.as_str()).unwrap_or_default();
+        if authority.contains('@') {
+            return Err("no credentials in a URL: set `api_key` instead".into());
+        }
+        if parsed.host().unwrap_or_default().is_empty() || parsed.query().is_some() {
+            return Err("a base URL has a host and no query: http://host:port/v1".into());
+        }
+        let dialect = dialect.unwrap_or(match parsed.port_u16() {
+            Some(11434) => DialectName::Ollama,
+            _ => DialectName::Openai,
+        });
+        let path = parsed.path().trim_end_matches('/');
+        let path = match (dialect, path) {
+            (DialectName::Ollama, path) => path.strip_suffix("/v1").unwrap_or(path),
+            (_, "") => "/v1",
+            (_, path) => path,
+        };
+        Ok(Base {
+            dialect,
+            url: format!("{scheme}://{authority}{path}"),
+            authority: authority.to_owned(),
+        })
+    }
+}
+
+fn authorization(key: &str) -> Result<Option<HeaderValue>, String> {
+    if key.is_empty() {
+        return Ok(None);
+    }
+    let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
+        .map_err(|_| "the key has characters that no header can carry".to_owned())?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+/// Now, in Unix milliseconds.
+pub(super) fn unix_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backend(url: &str) -> Result<Backend, BadBackend> {
+        let config = BackendConfig {
+            url: url.into(),
+            ..BackendConfig::default()
+        };
+        Backend::new(0, &config, &SimulatorConfig::default())
+    }
+
+    #[test]
+    fn the_dialect_is_guessed_from_the_port() {
+        let ollama = backend("http://10.0.0.1:11434/v1").unwrap();
+        assert_eq!(ollama.dialect, DialectName::Ollama);
+        assert_eq!(ollama.chat, "http://10.0.0.1:11434/api/chat");
+        let openai = backend("http://gpu-1:8000").unwrap();
+        assert_eq!(openai.dialect, DialectName::Openai);
+        assert_eq!(openai.chat, "http://gpu-1:8000/v1/chat/completions");
+        assert_eq!(&*openai.name, "gpu-1:8000");
+        assert_eq!(&*backend("simulator").unwrap().name, "simulator");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_by_key() {
+        for url in ["ftp://x/", "/v1", "", "http://u:secret@h/v1", "http://h/?a"] {
+            let error = backend(url).err().unwrap();
+            assert_eq!(error.key, "backend[0].url", "{url}");
+            assert!(!error.to_string().contains("secret"));
+        }
+    }
 }

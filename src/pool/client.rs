@@ -1,23 +1,55 @@
-//! One worker's own upstream connections.
-use super::{Backend, Request};
-use crate::{config::PoolConfig, error::Error};
+//! One worker's own upstream connections, and the judgement of an answer's head: whose fault a
+//! failure is, and whether another backend may be asked.
+
+use super::{
+    Backend, Request,
+    body::Body,
+    dial::{self, Dial},
+    ollama, openai, refusal, simulator,
+};
+use crate::{
+    config::{DialectName, PoolConfig},
+    error::Error,
+};
+use awc::{
+    ClientResponse,
+    error::{ConnectError, SendRequestError},
+    http::{
+        Uri, Version,
+        header::{AUTHORIZATION, CONTENT_TYPE},
+    },
+};
 use bytes::Bytes;
 use futures_util::Stream;
-use std::pin::Pin;
+use std::{io::ErrorKind, pin::Pin, time::Duration};
+use tokio::time::Instant;
+
+/// vLLM closes idle connections after five seconds.
+const KEEP_IDLE: Duration = Duration::from_secs(3);
+/// The most that is read of an error's body.
+const ERROR_BYTES: usize = 64 << 10;
+/// The most that is read of a whole answer.
+const WHOLE_BYTES: usize = 64 << 20;
 
 /// One worker's own upstream connections; it never leaves its thread.
 #[derive(Clone)]
-pub struct Client {}
+pub struct Client {
+    http: awc::Client,
+    first_token: Duration,
+    idle: Duration,
+}
 
 /// A backend's answer, its head judged good.
 pub enum Answer {
-    /// OpenAI SSE bytes, cut anywhere, whatever the dialect.
+    /// OpenAI SSE bytes, cut anywhere, whatever the dialect. Read to its end (`None`) it leaves
+    /// its connection to the next request; dropped before, it closes it at once.
     Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Error>>>>),
     /// A whole `chat.completion` object.
     Whole(Bytes),
 }
 
 /// Why a backend gave no answer.
+#[derive(Debug)]
 pub struct Failure {
     /// What the caller would be told.
     pub error: Error,
@@ -25,13 +57,240 @@ pub struct Failure {
     pub elsewhere: bool,
 }
 
-impl Client {
-    /// A client of the current thread.
-    pub fn new(_config: &PoolConfig) -> Self {
-        todo!()
+impl Failure {
+    /// Not the request's fault.
+    pub(super) fn elsewhere(error: Error) -> Self {
+        Failure {
+            error,
+            elsewhere: true,
+        }
     }
-    /// Opens the exchange and waits for the head of the answer.
-    pub async fn open(&self, _backend: &Backend, _request: &Request) -> Result<Answer, Failure> {
-        todo!()
+
+    /// The backend did not hold to its protocol.
+    pub(super) fn upstream(what: impl Into<String>) -> Self {
+        Failure::elsewhere(Error::Upstream(what.into()))
+    }
+}
+
+impl Client {
+    /// A client of the current thread, which must be an actix runtime (a `LocalSet`).
+    pub fn new(config: &PoolConfig) -> Self {
+        // Somebody else may have installed one before: any will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let connect = Duration::from_millis(config.connect_timeout_ms);
+        let connector = awc::Connector::new()
+            .connector(Dial::default())
+            .max_http_version(Version::HTTP_11)
+            .timeout(connect)
+            .handshake_timeout(connect)
+            .limit(0)
+            .conn_keep_alive(KEEP_IDLE)
+            .conn_lifetime(Duration::from_secs(24 * 3600));
+        let http = awc::ClientBuilder::new()
+            .connector(connector)
+            .disable_timeout()
+            .disable_redirects()
+            .no_default_headers()
+            .finish();
+        Client {
+            http,
+            first_token: Duration::from_secs(config.first_token_timeout_s),
+            idle: Duration::from_secs(config.idle_timeout_s),
+        }
+    }
+
+    /// Opens the exchange and waits for the head of the answer, or for a whole one.
+    pub async fn open(&self, backend: &Backend, request: &Request) -> Result<Answer, Failure> {
+        let opened = match backend.dialect {
+            DialectName::Openai => openai::open(self, backend, request).await,
+            DialectName::Ollama => ollama::open(self, backend, request).await,
+            DialectName::Simulator => Ok(simulator::open(backend.pace, request).await),
+        };
+        match &opened {
+            Ok(_) => backend.seen.served(),
+            Err(failure) => note(backend, &failure.error),
+        }
+        opened
+    }
+
+    /// Posts a chat and judges the head of the answer; the body is of one of the `kinds`.
+    pub(super) async fn post(
+        &self,
+        backend: &Backend,
+        body: Bytes,
+        kinds: &[&str],
+    ) -> Result<Body, Failure> {
+        let by = Instant::now() + self.first_token;
+        let exchange = self.exchange(backend, body);
+        let response = match tokio::time::timeout_at(by, exchange).await {
+            Ok(response) => response?,
+            Err(_) => return Err(Failure::elsewhere(Error::Timeout("the first token"))),
+        };
+        backend.seen.now();
+        let status = response.status().as_u16();
+        let kind = response.headers().get(CONTENT_TYPE);
+        let kind = kind.and_then(|k| k.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        let good = (200..300).contains(&status) && kinds.contains(&kind);
+        let surprise = format!("it answered with '{}'", kind.escape_debug());
+        let body = Body::new(response, by, self.idle);
+        if good {
+            return Ok(body);
+        }
+        let text = body.read(ERROR_BYTES).await.unwrap_or_default();
+        Err(match status {
+            200..300 => match refusal::under_200(&text) {
+                Some(said) => Failure::elsewhere(said.upstream("it answered with an error")),
+                None => Failure::upstream(surprise),
+            },
+            // Its words may show our key, and the caller can do nothing about it.
+            401 | 403 => Failure::upstream("it refused our credentials; check its `api_key`"),
+            300..400 => {
+                Failure::upstream(format!("it answered {status}; redirects are not followed"))
+            }
+            400..500 => Failure {
+                error: refusal::read(&text).refused(status),
+                elsewhere: matches!(status, 408 | 425 | 429),
+            },
+            _ => {
+                let what = format!("it answered {status}");
+                Failure::elsewhere(refusal::read(&text).upstream(&what))
+            }
+        })
+    }
+
+    /// A whole JSON answer, checked to be one.
+    pub(super) async fn post_whole(
+        &self,
+        backend: &Backend,
+        body: Bytes,
+    ) -> Result<Bytes, Failure> {
+        let body = self.post(backend, body, &["application/json"]).await;
+        let body = body.map_err(|failure| match failure.error {
+            // It may well be at work: another would do the same work again.
+            Error::Timeout(_) => Failure {
+                error: Error::Timeout("the answer"),
+                elsewhere: false,
+            },
+            _ => failure,
+        })?;
+        let whole = body.read(WHOLE_BYTES).await.map_err(Failure::elsewhere)?;
+        // Also finds a body that ended early: awc takes that for its end.
+        if serde_json::from_slice::<serde::de::IgnoredAny>(&whole).is_err() {
+            return Err(Failure::upstream("its answer is cut off or is not JSON"));
+        }
+        match refusal::under_200(&whole) {
+            Some(said) => Err(Failure::elsewhere(
+                said.upstream("it answered with an error"),
+            )),
+            None => Ok(whole),
+        }
+    }
+
+    /// What a backend tells of itself, for discovery; the error in our own words.
+    pub(super) async fn ask(
+        &self,
+        backend: &Backend,
+        url: &Uri,
+        within: Duration,
+    ) -> Result<Bytes, String> {
+        let by = Instant::now() + within;
+        let asked = async {
+            let response = self.send(backend, url, None).await.map_err(describe)?;
+            backend.seen.now();
+            match response.status().as_u16() {
+                200 => {}
+                401 | 403 => return Err("it refused our credentials".into()),
+                status => return Err(format!("it answered {status} when asked what it serves")),
+            }
+            let body = Body::new(response, by, within);
+            body.read(WHOLE_BYTES).await.map_err(|e| e.to_string())
+        };
+        let late = |_| Err("it did not answer in time when asked what it serves".into());
+        tokio::time::timeout_at(by, asked)
+            .await
+            .unwrap_or_else(late)
+    }
+
+    async fn exchange(&self, backend: &Backend, body: Bytes) -> Result<ClientResponse, Failure> {
+        let send = || self.send(backend, &backend.chat, Some(body.clone()));
+        let (mut sent, from_stock) = dial::over(send()).await;
+        if from_stock && sent.as_ref().is_err_and(is_stale) {
+            // The backend had closed it before the request came: it has not seen the request.
+            sent = send().await;
+        }
+        sent.map_err(|error| Failure::upstream(describe(error)))
+    }
+
+    /// The one place where a request is written: nothing of the caller's own headers goes along.
+    async fn send(
+        &self,
+        backend: &Backend,
+        url: &Uri,
+        body: Option<Bytes>,
+    ) -> Result<ClientResponse, SendRequestError> {
+        let mut request = match body {
+            Some(_) => self.http.post(url),
+            None => self.http.get(url),
+        };
+        if let Some(key) = &backend.authorization {
+            request = request.insert_header((AUTHORIZATION, key.clone()));
+        }
+        match body {
+            Some(body) => {
+                request
+                    .content_type("application/json")
+                    .send_body(body)
+                    .await
+            }
+            None => request.send().await,
+        }
+    }
+}
+
+/// Failures are the backend's, refusals the caller's.
+fn note(backend: &Backend, error: &Error) {
+    match error {
+        Error::Refused { status: 429, .. } => backend.seen.failed("answered 429"),
+        Error::Refused { .. } | Error::Invalid { .. } => backend.seen.served(),
+        // What it said after the colon may quote a prompt.
+        Error::Upstream(what) => backend.seen.failed(what.split(": ").next().unwrap_or(what)),
+        error => backend.seen.failed(&error.to_string()),
+    }
+}
+
+/// Closed before a byte of an answer came.
+fn is_stale(error: &SendRequestError) -> bool {
+    let reset = |kind| {
+        matches!(
+            kind,
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
+        )
+    };
+    match error {
+        SendRequestError::Connect(ConnectError::Disconnected) => true,
+        SendRequestError::Send(error) => reset(error.kind()),
+        SendRequestError::Response(actix_web::error::ParseError::Io(error)) => reset(error.kind()),
+        _ => false,
+    }
+}
+
+fn describe(error: SendRequestError) -> String {
+    match error {
+        SendRequestError::Connect(ConnectError::Disconnected) | SendRequestError::Send(_) => {
+            "it closed the connection without an answer".into()
+        }
+        SendRequestError::Connect(ConnectError::Timeout) => "connecting took too long".into(),
+        SendRequestError::Connect(ConnectError::Resolver(_) | ConnectError::NoRecords) => {
+            "its host name is not known".into()
+        }
+        SendRequestError::Connect(ConnectError::Io(error)) => {
+            format!("it cannot be reached ({})", error.kind())
+        }
+        SendRequestError::Connect(_) => "it cannot be reached".into(),
+        SendRequestError::Response(actix_web::error::ParseError::Io(_)) => {
+            "it broke off before its answer".into()
+        }
+        _ => "what it answered is not HTTP".into(),
     }
 }

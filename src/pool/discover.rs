@@ -1,1 +1,169 @@
-//! discover
+//! What backends serve: asked of them at the start and regularly, all at once. One that does not
+//! answer keeps its last list.
+
+use super::{
+    Backend, Client, Pool,
+    catalog::{Listed, Listing},
+    ollama, openai,
+};
+use crate::config::{BackendConfig, DialectName, PoolConfig, SimulatorConfig};
+use futures_util::future::join_all;
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+/// How long a backend may take to tell what it serves.
+const WITHIN: Duration = Duration::from_secs(2);
+/// How long an Ollama on this machine may take.
+const NEARBY: Duration = Duration::from_millis(300);
+/// How soon one that has never answered is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Keeps the catalog fresh for as long as it is polled. It runs on an actix runtime (a
+/// `LocalSet`), with a client of its own.
+pub async fn watch(pool: Arc<Pool>, config: PoolConfig) {
+    let client = Client::new(&config);
+    loop {
+        pool.refresh(&client).await;
+        let mut left = jittered(pool.refresh);
+        while pool.unheard(0..pool.places.backends.len()).next().is_some() && left > AGAIN {
+            tokio::time::sleep(AGAIN).await;
+            left -= AGAIN;
+            let unheard: Vec<_> = pool.unheard(0..pool.places.backends.len()).collect();
+            pool.ask(&client, unheard).await;
+        }
+        tokio::time::sleep(left).await;
+    }
+}
+
+/// An Ollama on this machine, or where `OLLAMA_HOST` says.
+pub async fn find_ollama() -> Option<BackendConfig> {
+    let host = std::env::var("OLLAMA_HOST").unwrap_or_default();
+    let config = BackendConfig {
+        url: ollama_url(&host),
+        dialect: Some(DialectName::Ollama),
+        ..BackendConfig::default()
+    };
+    let backend = Backend::new(0, &config, &SimulatorConfig::default()).ok()?;
+    let client = Client::new(&PoolConfig::default());
+    let tags = client.ask(&backend, &backend.list, NEARBY).await.ok()?;
+    ollama::models(&tags, b"").ok().map(|_| config)
+}
+
+impl Pool {
+    /// Asks every backend what it serves.
+    pub async fn refresh(&self, client: &Client) {
+        let all = (0..self.places.backends.len()).collect();
+        self.ask(client, all).await;
+    }
+
+    async fn ask(&self, client: &Client, ids: Vec<usize>) {
+        let asked = ids.into_iter().map(|id| async move {
+            let backend = &self.places.backends[id];
+            (id, list(client, backend).await)
+        });
+        let answers = join_all(asked).await;
+        let mut changed = false;
+        for (id, answer) in answers {
+            let backend = &self.places.backends[id];
+            match answer {
+                Ok(listed) => {
+                    backend.seen.trouble(None);
+                    changed |= self.note(id, Some(listed));
+                }
+                Err(why) => {
+                    tracing::debug!(backend = %backend.name, "{why}");
+                    backend.seen.trouble(Some(&why));
+                }
+            }
+        }
+        if changed {
+            self.publish();
+        }
+    }
+
+    /// Whether that is news.
+    fn note(&self, id: usize, listing: Listing) -> bool {
+        let mut all = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = all[id] != listing;
+        all[id] = listing;
+        changed
+    }
+
+    /// Those of them that have never answered.
+    fn unheard(&self, ids: std::ops::Range<usize>) -> impl Iterator<Item = usize> {
+        let all = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        let unheard: Vec<_> = ids.filter(|id| all[*id].is_none()).collect();
+        unheard.into_iter()
+    }
+}
+
+async fn list(client: &Client, backend: &Backend) -> Result<Vec<Listed>, String> {
+    let unreadable = |_| "its list of models cannot be read".to_owned();
+    match backend.dialect {
+        DialectName::Simulator => Ok(Vec::new()),
+        DialectName::Openai => {
+            let body = client.ask(backend, &backend.list, WITHIN).await?;
+            openai::models(&body).map_err(unreadable)
+        }
+        DialectName::Ollama => {
+            let tags = client.ask(backend, &backend.list, WITHIN).await?;
+            // Older ones do not say what is loaded.
+            let running = client.ask(backend, &backend.running, WITHIN).await;
+            ollama::models(&tags, &running.unwrap_or_default()).map_err(unreadable)
+        }
+    }
+}
+
+/// A tenth more or less, so that replicas do not ask in step.
+fn jittered(period: Duration) -> Duration {
+    let mut byte = [128];
+    // Without randomness there is no jitter, which harms little.
+    let _ = getrandom::fill(&mut byte);
+    period.mul_f64(0.9 + 0.2 * f64::from(byte[0]) / 255.0)
+}
+
+/// As Ollama's own client reads `OLLAMA_HOST`, which is also where its server listens.
+fn ollama_url(host: &str) -> String {
+    let host = host.trim().trim_matches(['"', '\'']).trim_end_matches('/');
+    let (scheme, rest, port) = match host.split_once("://") {
+        Some(("https", rest)) => ("https", rest, 443),
+        Some((_, rest)) => ("http", rest, 80),
+        None => ("http", host, 11434),
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (name, port) = match authority.rsplit_once(':') {
+        Some((name, digits)) if !digits.contains(']') => (name, digits.parse().unwrap_or(port)),
+        _ => (authority, port),
+    };
+    // "Every interface" is where a server listens; a client asks this machine.
+    let name = match name {
+        "" | "0.0.0.0" | "[::]" => "127.0.0.1",
+        name => name,
+    };
+    format!("{scheme}://{name}:{port}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ollama_host_is_read_as_ollama_reads_it() {
+        for (host, url) in [
+            ("", "http://127.0.0.1:11434"),
+            ("0.0.0.0", "http://127.0.0.1:11434"),
+            (":5000", "http://127.0.0.1:5000"),
+            ("gpu", "http://gpu:11434"),
+            ("gpu:5000", "http://gpu:5000"),
+            ("http://gpu", "http://gpu:80"),
+            ("https://gpu/ollama/", "https://gpu:443/ollama"),
+            ("[::1]", "http://[::1]:11434"),
+            ("[::1]:5000", "http://[::1]:5000"),
+            ("\"gpu\"", "http://gpu:11434"),
+        ] {
+            assert_eq!(ollama_url(host), url, "{host}");
+        }
+    }
+}

@@ -2,21 +2,33 @@
 //! speak to each kind. It knows neither actors nor users.
 
 mod backend;
+mod body;
+mod catalog;
+mod chunk;
 mod client;
-mod context;
+mod dial;
 mod discover;
 mod lease;
 mod ollama;
 mod openai;
 mod queue;
+mod refusal;
 pub mod simulator;
 
-pub use backend::{Backend, BackendId, BackendStatus};
+pub use backend::{Backend, BackendId, BackendStatus, BadBackend};
 pub use client::{Answer, Client, Failure};
+pub use discover::{find_ollama, watch};
 pub use lease::Lease;
 
+use crate::{config::Config, error::Error};
 use bytes::Bytes;
-use std::sync::Arc;
+use catalog::{Catalog, Listing};
+use lease::Places;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// What is sent to a backend: an OpenAI chat request; other dialects translate it.
 #[derive(Clone)]
@@ -33,32 +45,154 @@ pub struct Request {
 }
 
 /// The backends and their load, shared by all workers.
-pub struct Pool {}
+pub struct Pool {
+    places: Arc<Places>,
+    /// What each backend last listed.
+    listings: Mutex<Vec<Listing>>,
+    default_model: String,
+    /// How many may wait for a model, and how long.
+    queue: (usize, Duration),
+    refresh: Duration,
+    /// When the pool was made: `created` of every model, in Unix seconds.
+    created: i64,
+}
+
+/// One model, as `GET /v1/models` tells of it.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct ModelInfo {
+    /// Its name.
+    pub id: String,
+    /// Since when it is known, in Unix seconds.
+    pub created: i64,
+    /// The backends that serve it.
+    pub owned_by: Vec<String>,
+    /// The smallest context of these, in tokens, where known.
+    pub context: Option<usize>,
+}
 
 impl Pool {
+    /// A pool of the configured backends; the error names the key at fault.
+    pub fn new(config: &Config) -> Result<Arc<Pool>, BadBackend> {
+        let (mut backends, mut names) = (Vec::new(), HashSet::new());
+        for (id, one) in config.backend.iter().enumerate() {
+            let backend = Backend::new(id, one, &config.simulator)?;
+            if !names.insert(backend.name.clone()) {
+                return Err(BadBackend {
+                    key: format!("backend[{id}].name"),
+                    detail: format!("another backend is called {} already", backend.name),
+                });
+            }
+            backends.push(Arc::new(backend));
+        }
+        let pool = Arc::new(Pool {
+            listings: Mutex::new(vec![None; backends.len()]),
+            places: Places::new(backends),
+            default_model: config.pool.default_model.clone(),
+            queue: (
+                config.pool.queue,
+                Duration::from_millis(config.pool.queue_wait_ms),
+            ),
+            refresh: Duration::from_secs(config.pool.refresh_s.max(1)),
+            created: backend::unix_ms() / 1000,
+        });
+        pool.publish();
+        Ok(pool)
+    }
+
     /// The model that a request gets: the one it names if any backend serves it, else the default,
     /// else the only one there is.
-    pub fn resolve(&self, _asked: Option<&str>) -> Result<Arc<str>, crate::error::Error> {
-        todo!()
+    pub fn resolve(&self, asked: Option<&str>) -> Result<Arc<str>, Error> {
+        self.places.catalog().resolve(asked, &self.default_model)
     }
+
     /// The smallest context, in tokens, of the backends that serve it, where known.
-    pub fn context(&self, _model: &str) -> Option<usize> {
-        todo!()
+    pub fn context(&self, model: &str) -> Option<usize> {
+        self.places.catalog().entry(model)?.context
     }
+
     /// A place at the least loaded backend that serves it; `None`: all are full, stand in line.
-    pub fn lease(
-        &self,
-        _model: &str,
-        _tried: &[BackendId],
-    ) -> Result<Option<Lease>, crate::error::Error> {
-        todo!()
+    pub fn lease(&self, model: &str, tried: &[BackendId]) -> Result<Option<Lease>, Error> {
+        let mut load = self.places.lock();
+        self.places.take(&mut load, model, tried)
     }
+
     /// Stands in the model's line until a place is free. Dropping the future leaves the line.
-    pub async fn queue(
-        &self,
-        _model: &str,
-        _tried: &[BackendId],
-    ) -> Result<Lease, crate::error::Error> {
-        todo!()
+    pub async fn queue(&self, model: &str, tried: &[BackendId]) -> Result<Lease, Error> {
+        queue::stand(&self.places, self.queue, model, tried).await
+    }
+
+    /// Every backend, as ops read it.
+    pub fn status(&self) -> Vec<BackendStatus> {
+        let catalog = self.places.catalog();
+        let status = |backend: &Arc<Backend>| {
+            let (in_flight, waiting) = self.places.gauges(backend.id);
+            let served = catalog
+                .iter()
+                .filter(|(_, e)| e.backends.contains(&backend.id));
+            let (models, contexts): (Vec<_>, Vec<_>) = served
+                .map(|(name, e)| (name.to_string(), e.context))
+                .unzip();
+            let mut status = BackendStatus {
+                name: backend.name.to_string(),
+                dialect: backend.dialect,
+                url: backend.url.clone(),
+                models,
+                context: contexts.into_iter().flatten().min(),
+                in_flight,
+                waiting,
+                max_concurrent: backend.max_concurrent,
+                served: 0,
+                failed: 0,
+                last_seen_ms: None,
+                last_error: None,
+            };
+            backend.seen.report(&mut status);
+            status
+        };
+        self.places.backends.iter().map(status).collect()
+    }
+
+    /// Every model.
+    pub fn models(&self) -> Vec<ModelInfo> {
+        let catalog = self.places.catalog();
+        let name = |id: &BackendId| self.places.backends[*id].name.to_string();
+        let info = |(model, entry): (&Arc<str>, &catalog::Entry)| ModelInfo {
+            id: model.to_string(),
+            created: self.created,
+            owned_by: entry.backends.iter().map(name).collect(),
+            context: entry.context,
+        };
+        catalog.iter().map(info).collect()
+    }
+
+    /// Makes the catalog anew from what the backends list.
+    fn publish(&self) {
+        let listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        let backends = self.places.backends.iter().map(|b| &**b);
+        self.places
+            .publish(Catalog::of(backends.zip(listings.iter())));
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    use super::*;
+    use crate::config::{BackendConfig, DialectName};
+
+    /// A pool of simulators that serve `m`, with so many places each (0: no limit).
+    pub(super) fn pool(places: &[usize]) -> Arc<Pool> {
+        let backend = |(id, most): (usize, &usize)| BackendConfig {
+            name: format!("b{id}"),
+            dialect: Some(DialectName::Simulator),
+            models: vec!["m".into()],
+            max_concurrent: *most,
+            ..BackendConfig::default()
+        };
+        let mut config = Config {
+            backend: places.iter().enumerate().map(backend).collect(),
+            ..Config::default()
+        };
+        config.pool.queue = 10;
+        Pool::new(&config).unwrap()
     }
 }

@@ -1,1 +1,377 @@
-//! simulator
+//! The built-in backend, for trying things out and for tests: it answers with what it was told of
+//! the user and with the beginning of the question, one character a token, so that Chinese streams
+//! character by character too. Reading the prompt ([`reply`]) and typing ([`stream_text`]) are
+//! apart.
+
+use super::{
+    Answer, Request,
+    chunk::{Chunks, Usage},
+};
+use crate::{config::SimulatorConfig, error::Error};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How much of the question is repeated, in characters.
+const ECHO: usize = 40;
+
+/// How fast it types. Zero: no timer is set at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pace {
+    /// To the first token.
+    pub first: Duration,
+    /// Between two tokens.
+    pub token: Duration,
+}
+
+impl From<&SimulatorConfig> for Pace {
+    fn from(config: &SimulatorConfig) -> Self {
+        Pace {
+            first: Duration::from_millis(config.first_token_ms),
+            token: Duration::from_millis(config.token_ms),
+        }
+    }
+}
+
+/// What it reads of a request.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Prompt {
+    messages: Vec<Message>,
+    max_tokens: Option<usize>,
+    max_completion_tokens: Option<usize>,
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Message {
+    role: String,
+    content: Value,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+}
+
+/// The answer to a prompt, an OpenAI chat request: what it knows of the user, and the beginning
+/// of the question, in the question's language.
+pub fn reply(prompt: &[u8]) -> String {
+    answer(&serde_json::from_slice(prompt).unwrap_or_default())
+}
+
+fn answer(prompt: &Prompt) -> String {
+    let (mut profile, mut memories, mut query) = (Vec::new(), Vec::new(), String::new());
+    for message in &prompt.messages {
+        let text = text(&message.content);
+        let (rest, known) = take_block(&text, "user_profile");
+        let (rest, recalled) = take_block(&rest, "memories");
+        profile.extend(known);
+        memories.extend(recalled);
+        if message.role == "user" {
+            query = rest.trim().to_owned();
+        }
+    }
+    let chinese = query.chars().any(|c| matches!(c, '\u{4e00}'..='\u{9fff}'));
+    let echo: String = query.chars().take(ECHO).collect();
+    let mut said = Vec::new();
+    let [know, recall, nothing, question, join, end] = match chinese {
+        true => [
+            "关于你，我知道：",
+            "我记得：",
+            "我还不了解你。",
+            "你问的是：",
+            "；",
+            "。",
+        ],
+        false => [
+            "I know about you: ",
+            "I remember: ",
+            "I know nothing about you yet.",
+            "You asked: ",
+            "; ",
+            ".",
+        ],
+    };
+    for (what, lines) in [(know, &profile), (recall, &memories)] {
+        if !lines.is_empty() {
+            said.push(format!("{what}{}{end}", lines.join(join)));
+        }
+    }
+    if said.is_empty() {
+        said.push(nothing.to_owned());
+    }
+    said.push(format!("{question}{echo}"));
+    said.join(if chinese { "" } else { " " })
+}
+
+/// A message's text, of a string or of parts.
+fn text(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => {
+            let texts = parts.iter().filter_map(|part| part.get("text")?.as_str());
+            texts.collect::<Vec<_>>().join("\n")
+        }
+        _ => String::new(),
+    }
+}
+
+/// Takes fenced blocks (`<tag …>` to `</tag…>`, on lines of their own) out of a text; their
+/// entries are the lines that begin with a dash.
+fn take_block(text: &str, tag: &str) -> (String, Vec<String>) {
+    let (open, close) = (format!("<{tag}"), format!("</{tag}"));
+    let (mut rest, mut entries, mut inside) = (Vec::new(), Vec::new(), false);
+    for line in text.lines() {
+        match line.trim_start() {
+            start if start.starts_with(&close) => inside = false,
+            start if start.starts_with(&open) => inside = true,
+            start if inside => {
+                let entry = start
+                    .strip_prefix("- ")
+                    .map(|entry| entry.trim().to_owned());
+                entries.extend(entry);
+            }
+            _ => rest.push(line),
+        }
+    }
+    (rest.join("\n"), entries)
+}
+
+/// Answers a request as a backend would.
+pub(super) async fn open(pace: Pace, request: &Request) -> Answer {
+    let prompt: Prompt = serde_json::from_slice(&request.body).unwrap_or_default();
+    let text = answer(&prompt);
+    let most = prompt.max_completion_tokens.or(prompt.max_tokens);
+    let most = most.unwrap_or(usize::MAX);
+    let reason = match text.chars().nth(most) {
+        Some(_) => "length",
+        None => "stop",
+    };
+    let text: String = text.chars().take(most).collect();
+    let usage = Usage {
+        // Four bytes a token, as a rule of thumb.
+        prompt: request.body.len() as u64 / 4,
+        completion: text.chars().count() as u64,
+    };
+    let chunks = Chunks::new(&request.model);
+    if request.stream {
+        let mut typing = Typing::new(text, pace, chunks);
+        typing.reason = reason;
+        typing.usage = match prompt.stream_options {
+            Some(options) if options.include_usage => Some(usage),
+            _ => None,
+        };
+        return Answer::Stream(Box::pin(typing.stream()));
+    }
+    let pauses = pace.token * (usage.completion.saturating_sub(1) as u32);
+    if !(pace.first + pauses).is_zero() {
+        tokio::time::sleep(pace.first + pauses).await;
+    }
+    let message = json!({"role": "assistant", "content": text});
+    Answer::Whole(chunks.whole(&message, reason, usage))
+}
+
+/// A text as an OpenAI stream, one character a token. Dropped, it stops between two tokens.
+pub fn stream_text(text: String, pace: Pace) -> impl Stream<Item = Result<Bytes, Error>> {
+    Typing::new(text, pace, Chunks::new("simulator")).stream()
+}
+
+struct Typing {
+    text: String,
+    /// Bytes of it that are out; `None`: so is the end.
+    at: Option<usize>,
+    pace: Pace,
+    chunks: Chunks,
+    reason: &'static str,
+    usage: Option<Usage>,
+}
+
+impl Typing {
+    fn new(text: String, pace: Pace, chunks: Chunks) -> Self {
+        Typing {
+            text,
+            at: Some(0),
+            pace,
+            chunks,
+            reason: "stop",
+            usage: None,
+        }
+    }
+
+    fn stream(self) -> impl Stream<Item = Result<Bytes, Error>> {
+        stream::unfold(self, |mut typing| async move {
+            let at = typing.at?;
+            let mut out = BytesMut::new();
+            match typing.text[at..].chars().next() {
+                Some(token) => {
+                    typing.pause(at).await;
+                    if at == 0 {
+                        let role = json!({"role": "assistant", "content": ""});
+                        typing.chunks.delta(&mut out, &role, None);
+                    }
+                    typing.at = Some(at + token.len_utf8());
+                    typing
+                        .chunks
+                        .delta(&mut out, &json!({"content": token}), None);
+                }
+                None => {
+                    typing.at = None;
+                    let reason = Some(typing.reason);
+                    typing.chunks.delta(&mut out, &json!({}), reason);
+                    if let Some(usage) = typing.usage {
+                        typing.chunks.usage(&mut out, usage);
+                    }
+                    Chunks::done(&mut out);
+                }
+            }
+            Some((Ok(out.freeze()), typing))
+        })
+    }
+
+    async fn pause(&self, at: usize) {
+        let pause = match at {
+            0 => self.pace.first,
+            _ => self.pace.token,
+        };
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt;
+    use std::sync::Arc;
+
+    fn prompt(query: &str) -> String {
+        let system = "Be kind.\n\n<user_profile id=\"a1\">\nWhat is known:\n- general / name: Ada\n\
+                      - preferences / tone: concise\n</user_profile a1>\nMore.";
+        json!({"messages": [
+            {"role": "system", "content": system},
+            {"role": "user", "content": "earlier"},
+            {"role": "assistant", "content": "yes"},
+            {"role": "user", "content": [{"type": "text", "text": query}]},
+        ]})
+        .to_string()
+    }
+
+    fn request(body: Value, stream: bool) -> Request {
+        Request {
+            model: Arc::from("simulator"),
+            body: body.to_string().into(),
+            unedited: None,
+            stream,
+        }
+    }
+
+    async fn all(answer: Answer) -> String {
+        let Answer::Stream(mut stream) = answer else {
+            panic!("not a stream")
+        };
+        let mut all = Vec::new();
+        while let Some(bytes) = stream.next().await {
+            all.extend_from_slice(&bytes.unwrap());
+        }
+        String::from_utf8(all).unwrap()
+    }
+
+    #[test]
+    fn it_names_what_it_knows_and_forty_characters_of_the_question() {
+        let query = format!(
+            "<memories a1>\n- \"tea\" (May)\n</memories a1>\n{}",
+            "x".repeat(50)
+        );
+        assert_eq!(
+            reply(prompt(&query).as_bytes()),
+            format!(
+                "I know about you: general / name: Ada; preferences / tone: concise. \
+                 I remember: \"tea\" (May). You asked: {}",
+                "x".repeat(40)
+            )
+        );
+        let chinese = reply(prompt(&"咖啡".repeat(30)).as_bytes());
+        assert!(
+            chinese.starts_with("关于你，我知道：general / name: Ada；"),
+            "{chinese}"
+        );
+        assert!(chinese.ends_with(&format!("你问的是：{}", "咖啡".repeat(20))));
+        let unknown = br#"{"messages":[{"role":"user","content":"Hi"}]}"#;
+        assert_eq!(
+            reply(unknown),
+            "I know nothing about you yet. You asked: Hi"
+        );
+        assert!(reply(b"not json").starts_with("I know nothing"));
+    }
+
+    #[tokio::test]
+    async fn one_character_a_token_and_a_proper_end() {
+        let body = json!({"messages": [{"role": "user", "content": "你好"}],
+            "stream_options": {"include_usage": true}});
+        let text = reply(body.to_string().as_bytes());
+        let sse = all(open(Pace::default(), &request(body, true)).await).await;
+        let events: Vec<&str> = sse.split_terminator("\n\n").collect();
+        // Role, tokens, end, usage, [DONE].
+        assert_eq!(events.len(), text.chars().count() + 4);
+        let chunk = |at: usize| -> Value {
+            serde_json::from_str(events[at].strip_prefix("data: ").unwrap()).unwrap()
+        };
+        let typed: String = (1..events.len() - 3)
+            .map(|at| {
+                chunk(at)["choices"][0]["delta"]["content"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .inspect(|token| assert_eq!(token.chars().count(), 1))
+            .collect();
+        assert_eq!(typed, text);
+        assert_eq!(
+            chunk(events.len() - 3)["choices"][0]["finish_reason"],
+            "stop"
+        );
+        let usage = chunk(events.len() - 2);
+        assert_eq!(usage["choices"], json!([]));
+        assert_eq!(usage["usage"]["completion_tokens"], text.chars().count());
+        assert_eq!(events[events.len() - 1], "data: [DONE]");
+    }
+
+    #[tokio::test]
+    async fn max_tokens_cuts_both_kinds() {
+        for key in ["max_tokens", "max_completion_tokens"] {
+            let body = json!({"messages": [], key: 3});
+            let sse = all(open(Pace::default(), &request(body.clone(), true)).await).await;
+            assert_eq!(sse.matches("\"content\":\"").count(), 1 + 3);
+            assert!(sse.contains(r#""finish_reason":"length""#));
+            let Answer::Whole(whole) = open(Pace::default(), &request(body, false)).await else {
+                panic!("not whole")
+            };
+            let whole: Value = serde_json::from_slice(&whole).unwrap();
+            assert_eq!(whole["choices"][0]["message"]["content"], "I k");
+            assert_eq!(whole["choices"][0]["finish_reason"], "length");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn both_kinds_take_the_same_time() {
+        let pace = Pace {
+            first: Duration::from_millis(700),
+            token: Duration::from_millis(60),
+        };
+        let body = json!({"messages": [], "max_tokens": 11});
+        for stream in [true, false] {
+            let start = tokio::time::Instant::now();
+            let answer = open(pace, &request(body.clone(), stream)).await;
+            if stream {
+                all(answer).await;
+            }
+            assert_eq!(start.elapsed().as_millis(), 700 + 10 * 60);
+        }
+    }
+}
