@@ -38,6 +38,8 @@ pub struct State {
     pub draining: AtomicBool,
     /// New requests are refused.
     pub closed: AtomicBool,
+    /// Ends the server as SIGTERM does.
+    pub stop: tokio::sync::Notify,
 }
 
 impl State {

@@ -1,1 +1,1 @@
-//! x
+//! The promises, one file each; `tests/support` is what they share.

@@ -16,6 +16,38 @@ pub fn kept(text: &str) -> String {
     [&text[..head], GAP, &text[tail..]].concat()
 }
 
+/// A text that arrives in pieces, kept as [`kept`] would, without holding all of it.
+#[derive(Default)]
+pub struct KeptText {
+    head: String,
+    tail: String,
+    /// Something between head and tail was let go.
+    cut: bool,
+}
+
+impl KeptText {
+    /// The next piece.
+    pub fn push(&mut self, piece: &str) {
+        let room = match self.tail.is_empty() {
+            true => piece.floor_char_boundary(KEPT_BYTES - self.head.len()),
+            false => 0,
+        };
+        self.head.push_str(&piece[..room]);
+        self.tail.push_str(&piece[room..]);
+        if self.tail.len() > 4 * KEPT_BYTES {
+            let from = self.tail.ceil_char_boundary(self.tail.len() - KEPT_BYTES);
+            self.tail.drain(..from);
+            self.cut = true;
+        }
+    }
+
+    /// What is kept of all pieces.
+    pub fn finish(self) -> String {
+        let gap = if self.cut { GAP } else { "" };
+        kept(&[&self.head, gap, &self.tail].concat())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,5 +59,17 @@ mod tests {
         let cut = kept(&long);
         assert!(cut.len() <= KEPT_BYTES);
         assert!(cut.starts_with("开始") && cut.ends_with("结束") && cut.contains("[…]"));
+    }
+
+    #[test]
+    fn pieces_are_kept_as_the_whole_would_be() {
+        for times in [1, 3_000, 200_000] {
+            let mut pieces = KeptText::default();
+            pieces.push("开始");
+            (0..times).for_each(|_| pieces.push("字"));
+            pieces.push("结束");
+            let whole = format!("开始{}结束", "字".repeat(times));
+            assert_eq!(pieces.finish(), kept(&whole));
+        }
     }
 }

@@ -8,7 +8,7 @@ mod resident;
 mod select;
 
 pub use explicit::{Op, Statement, statements};
-pub use kept::{KEPT_BYTES, kept};
+pub use kept::{KEPT_BYTES, KeptText, kept};
 pub use profile::{Profile, Slot, Source};
 pub use resident::{RECENT_TURNS, Resident, Residents};
 pub use select::{Selection, select};

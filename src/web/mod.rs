@@ -1,2 +1,16 @@
-//! The surfaces, one file each.
+//! The surfaces, one file each, and the relay between them and the backends. Nothing here knows
+//! that it is run by actors.
+
+pub mod chat;
+mod chunk;
+pub mod exchange;
+pub mod fault;
+mod frame;
+pub mod health;
+pub mod identity;
+pub mod memory;
+pub mod models;
+pub mod openapi;
+pub mod relay;
+pub mod server;
 pub mod tasks;

@@ -1,0 +1,194 @@
+//! Errors as each surface tells them: RFC 9457 problem details on `/api/v1` and for ops, OpenAI's
+//! shape on `/v1`. The same bytes go into error events once a stream has begun.
+
+use crate::error::Error;
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
+    http::{StatusCode, header},
+};
+use bytes::Bytes;
+use serde::Serialize;
+use std::fmt;
+
+/// Whose shape an error takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// `/api/v1` and ops.
+    Native,
+    /// `/v1`.
+    OpenAi,
+}
+
+impl Surface {
+    /// The surface that a path belongs to.
+    pub fn of(path: &str) -> Self {
+        match path == "/v1" || path.starts_with("/v1/") {
+            true => Surface::OpenAi,
+            false => Surface::Native,
+        }
+    }
+}
+
+/// An error on its way to a caller.
+#[derive(Debug)]
+pub struct Fault {
+    error: Error,
+    surface: Surface,
+}
+
+impl Fault {
+    /// An error, in the shape of `surface`.
+    pub fn new(error: Error, surface: Surface) -> Self {
+        Fault { error, surface }
+    }
+
+    /// An error of the native surface.
+    pub fn native(error: Error) -> Self {
+        Fault::new(error, Surface::Native)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl ResponseError for Fault {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if let Some(seconds) = self.error.retry_after() {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        match self.surface {
+            Surface::Native => response
+                .content_type("application/problem+json")
+                .body(problem_bytes(&self.error)),
+            Surface::OpenAi => response
+                .content_type("application/json")
+                .body(openai_bytes(&self.error)),
+        }
+    }
+}
+
+/// RFC 9457, with a stable `code` and the `field` at fault.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Problem<'a> {
+    /// A URN of the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The HTTP status in words.
+    title: &'a str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened, and what to do.
+    detail: String,
+    /// A stable word for programs.
+    code: &'a str,
+    /// The header, parameter or JSON path at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+/// An error as problem details.
+pub fn problem_bytes(error: &Error) -> Bytes {
+    let status = error.status();
+    let title = StatusCode::from_u16(status)
+        .ok()
+        .and_then(|s| s.canonical_reason());
+    bytes(&Problem {
+        kind: format!("urn:sundynix:error:{}", error.code()),
+        title: title.unwrap_or("Error"),
+        status,
+        detail: error.to_string(),
+        code: error.code(),
+        field: error.field(),
+    })
+}
+
+#[derive(Serialize)]
+struct OpenAi<'a> {
+    error: OpenAiError<'a>,
+}
+
+#[derive(Serialize)]
+struct OpenAiError<'a> {
+    message: String,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    param: Option<&'a str>,
+    code: &'a str,
+}
+
+/// An error in OpenAI's shape; all four members always, `code` always a string.
+pub fn openai_bytes(error: &Error) -> Bytes {
+    let code = match error {
+        Error::Refused { code, .. } => code.as_deref(),
+        _ => None,
+    };
+    bytes(&OpenAi {
+        error: OpenAiError {
+            message: error.to_string(),
+            kind: match error.status() {
+                401 => "authentication_error",
+                403 => "permission_error",
+                429 => "rate_limit_error",
+                status if status < 500 => "invalid_request_error",
+                _ => "server_error",
+            },
+            param: error.field(),
+            code: code.unwrap_or(error.code()),
+        },
+    })
+}
+
+fn bytes(value: &impl Serialize) -> Bytes {
+    // Structs of strings and numbers always serialise.
+    serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+/// The headers that keep an event stream flowing through whatever stands between.
+pub fn sse(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
+    response
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::CONTENT_ENCODING, "identity"))
+        .insert_header(("x-accel-buffering", "no"))
+}
+
+/// No such route, or not with this method.
+pub async fn unknown_route(req: HttpRequest) -> Result<HttpResponse, Fault> {
+    Err(Fault::new(
+        Error::NotFound("route"),
+        Surface::of(req.path()),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_shapes_name_the_field() {
+        let error = Error::invalid("messages[2].role", "is missing");
+        let problem: serde_json::Value = serde_json::from_slice(&problem_bytes(&error)).unwrap();
+        assert_eq!(
+            (&problem["status"], &problem["field"]),
+            (&400.into(), &"messages[2].role".into())
+        );
+        let openai: serde_json::Value = serde_json::from_slice(&openai_bytes(&error)).unwrap();
+        assert_eq!(openai["error"]["param"], "messages[2].role");
+        assert_eq!(openai["error"]["type"], "invalid_request_error");
+        assert_eq!(openai["error"]["code"], "invalid_request");
+    }
+
+    #[test]
+    fn a_path_has_its_surface() {
+        assert_eq!(Surface::of("/v1/models"), Surface::OpenAi);
+        assert_eq!(Surface::of("/v10"), Surface::Native);
+    }
+}

@@ -1,0 +1,2 @@
+//! x
+pub fn routes(_: &mut actix_web::web::ServiceConfig) {}
