@@ -3,9 +3,10 @@
 
 mod body;
 mod edit;
+mod json;
 mod news;
 
-pub use body::{ChatBody, Content, Message, Role};
+pub use body::{ChatBody, Content, Message, Piece, Role};
 pub use edit::Edits;
 pub use news::{News, Secret, news};
 
