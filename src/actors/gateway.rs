@@ -85,6 +85,9 @@ impl Handler<Poke> for GatewayActor {
 
 fn admit(state: &State, case: &mut Case, asked: Submitted) -> Result<Asked, Error> {
     check_meta(case)?;
+    if let Ask::Native(task) = &asked.ask {
+        task.check()?;
+    }
     let model = state.pool.resolve(asked.model.as_deref())?;
     let conversation = asked.conversation.as_deref();
     if conversation.is_some_and(|c| c.is_empty() || c.len() > NAME_BYTES) {

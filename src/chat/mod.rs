@@ -10,7 +10,7 @@ pub use body::{ChatBody, Content, Message, Piece, Role};
 pub use edit::Edits;
 pub use news::{News, Secret, news};
 
-use crate::config::Params;
+use crate::{config::Params, error::Error};
 use std::sync::Arc;
 
 /// What is asked, by surface.
@@ -32,4 +32,20 @@ pub struct NativeAsk {
     pub params: Params,
     /// Bring this conversation's last turns back.
     pub conversation: Option<Arc<str>>,
+}
+
+/// What sundynix itself says in a native task's request.
+const OWN: [&str; 4] = ["messages", "model", "stream", "stream_options"];
+
+impl NativeAsk {
+    /// Refuses params that would override what sundynix says itself.
+    pub fn check(&self) -> Result<(), Error> {
+        match OWN.iter().find(|name| self.params.contains_key(**name)) {
+            None => Ok(()),
+            Some(name) => {
+                let detail = format!("`{name}` cannot be set in params");
+                Err(Error::invalid(format!("params.{name}"), detail))
+            }
+        }
+    }
 }

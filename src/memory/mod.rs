@@ -11,7 +11,9 @@ pub use explicit::{Op, Statement, statements};
 pub use kept::{KEPT_BYTES, KeptText, kept};
 pub use profile::{Profile, Slot, Source};
 pub use resident::{RECENT_TURNS, Resident, Residents};
-pub use select::{Selection, select};
+pub use select::{
+    ANSWER_CHARS, QUERY_CHARS, Selection, excerpt, history_tokens, query_hash, select,
+};
 
 use std::{fmt, sync::Arc};
 

@@ -1,7 +1,21 @@
-//! Which turns matter now: the latest, within their budget, without those the request carries.
-use super::{KeptTurn, Resident, TurnId};
+//! Which turns matter now: the latest, within their budget, without those the request carries
+//! already. It depends on the user and the turn only, so that every call of a tool loop gets the
+//! same.
+
+use super::{KeptTurn, RECENT_TURNS, Resident, TurnId, est_tokens};
 use crate::{config::MemoryConfig, prompt::RecalledTurn};
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hasher},
+    sync::Arc,
+};
+
+/// How much of a recalled query is shown, in characters.
+pub const QUERY_CHARS: usize = 400;
+/// How much of a recalled answer is shown, in characters.
+pub const ANSWER_CHARS: usize = 600;
+/// What stands around a turn in the prompt (a date, two roles), in tokens.
+const AROUND: usize = 10;
 
 /// What was picked.
 #[derive(Default)]
@@ -12,13 +26,195 @@ pub struct Selection {
     pub history: Vec<Arc<KeptTurn>>,
 }
 
-/// Picks.
+/// Picks. `this` is the turn that asks; `present` the hashes of the user messages it carries;
+/// `conversation` the one whose last turns come back.
 pub fn select(
-    _config: &MemoryConfig,
-    _resident: &Resident,
-    _this: &TurnId,
-    _present: &HashSet<u64>,
-    _conversation: Option<&str>,
+    config: &MemoryConfig,
+    resident: &Resident,
+    this: &TurnId,
+    present: &HashSet<u64>,
+    conversation: Option<&str>,
 ) -> Selection {
-    todo!()
+    // One less than are held: once this turn is kept itself, by the first step of a tool loop, the
+    // oldest one falls out, and the next step must see the same ones.
+    let others = || {
+        let others = resident.turns.iter().rev().filter(|turn| turn.id != *this);
+        others.take(RECENT_TURNS - 1)
+    };
+    let history = match conversation {
+        None => Vec::new(),
+        Some(name) => {
+            let turns = others().filter(|turn| *turn.conversation == *name);
+            last(turns, config.history_tokens)
+        }
+    };
+    let (mut memories, mut left) = (Vec::new(), config.recall_tokens);
+    for turn in others() {
+        let tokens = tokens(turn);
+        let nothing = turn.query.is_empty() && turn.answer.is_empty();
+        if nothing || tokens > left || history.iter().any(|h| h.id == turn.id) {
+            continue;
+        }
+        if !present.is_empty() && present.contains(&query_hash(&turn.query)) {
+            continue;
+        }
+        left -= tokens;
+        memories.push(RecalledTurn {
+            turn: turn.clone(),
+            score: 1.0 / (memories.len() + 1) as f64,
+            tokens,
+        });
+    }
+    Selection { memories, history }
+}
+
+/// The last whole turns that fit, oldest first. A turn that lacks one side stays out: two messages
+/// of one role in a row are an error with some chat templates.
+fn last<'a>(turns: impl Iterator<Item = &'a Arc<KeptTurn>>, budget: usize) -> Vec<Arc<KeptTurn>> {
+    let mut left = budget;
+    let mut history: Vec<_> = turns
+        .filter(|turn| !turn.query.is_empty() && !turn.answer.is_empty())
+        .map_while(|turn| {
+            left = left.checked_sub(history_tokens(turn))?;
+            Some(turn.clone())
+        })
+        .collect();
+    history.reverse();
+    history
+}
+
+/// What a turn costs as history.
+pub fn history_tokens(turn: &KeptTurn) -> usize {
+    est_tokens(&turn.query) + est_tokens(&turn.answer) + AROUND
+}
+
+/// What it costs as a memory.
+fn tokens(turn: &KeptTurn) -> usize {
+    let query = est_tokens(&excerpt(&turn.query, QUERY_CHARS));
+    query + est_tokens(&excerpt(&turn.answer, ANSWER_CHARS)) + AROUND
+}
+
+/// The beginning of a text.
+pub fn excerpt(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+    }
+}
+
+/// Tells kept queries apart, within one process.
+pub fn query_hash(query: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(query.as_bytes());
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::TurnStatus;
+
+    fn turn(id: &str, conversation: &str, query: &str, answer: &str) -> Arc<KeptTurn> {
+        Arc::new(KeptTurn {
+            id: id.into(),
+            conversation: conversation.into(),
+            at_ms: 0,
+            query: query.into(),
+            answer: answer.into(),
+            status: TurnStatus::Partial,
+        })
+    }
+
+    fn resident(turns: impl IntoIterator<Item = Arc<KeptTurn>>) -> Resident {
+        Resident {
+            turns: turns.into_iter().collect(),
+            ..Resident::default()
+        }
+    }
+
+    fn picked(
+        user: &Resident,
+        this: &str,
+        present: &[&str],
+        c: Option<&str>,
+    ) -> (Vec<String>, Vec<String>) {
+        let present = present.iter().map(|text| query_hash(text)).collect();
+        let found = select(&MemoryConfig::default(), user, &this.into(), &present, c);
+        let memories = found.memories.iter().map(|m| m.turn.id.to_string());
+        let history = found.history.iter().map(|t| t.id.to_string());
+        (memories.collect(), history.collect())
+    }
+
+    #[test]
+    fn the_latest_come_first_without_what_is_there_already() {
+        let user = resident([
+            turn("a", "c", "one", "1"),
+            turn("b", "d", "two", ""),
+            turn("empty", "d", "", ""),
+            turn("c", "c", "three", "3"),
+        ]);
+        assert_eq!(picked(&user, "x", &[], None).0, ["c", "b", "a"]);
+        assert_eq!(picked(&user, "c", &[], None).0, ["b", "a"]);
+        assert_eq!(picked(&user, "c", &["one"], None).0, ["b"]);
+        let (memories, history) = picked(&user, "x", &[], Some("c"));
+        assert_eq!(
+            (memories, history),
+            (vec!["b".into()], vec!["a".into(), "c".into()])
+        );
+        // A turn without an answer is no history, but a memory.
+        assert_eq!(picked(&user, "x", &[], Some("d")).0, ["c", "b", "a"]);
+    }
+
+    #[test]
+    fn budgets_hold_and_history_is_whole() {
+        let long = "word ".repeat(2_000);
+        let user = resident([
+            turn("old", "c", "q", "a"),
+            turn("long", "c", &long, &long),
+            turn("mid", "c", "q", &"字".repeat(1_900)),
+            turn("new", "c", "q", "a"),
+        ]);
+        let (memories, history) = picked(&user, "x", &[], Some("c"));
+        assert_eq!(
+            history,
+            ["mid", "new"],
+            "stops at the first that does not fit"
+        );
+        assert_eq!(
+            memories,
+            ["long", "old"],
+            "an excerpt of it may still be recalled"
+        );
+        let found = select(
+            &MemoryConfig::default(),
+            &user,
+            &"x".into(),
+            &HashSet::new(),
+            None,
+        );
+        let tokens: usize = found.memories.iter().map(|m| m.tokens).sum();
+        assert!(tokens <= MemoryConfig::default().recall_tokens, "{tokens}");
+        assert_eq!(found.memories[0].score, 1.0);
+        assert_eq!(found.memories[1].score, 0.5);
+    }
+
+    #[test]
+    fn a_tool_loop_sees_the_same_once_its_own_turn_is_kept() {
+        let kept =
+            |from: usize| (from..RECENT_TURNS).map(|i| turn(&format!("t{i}"), "c", "q", "a"));
+        let (first, later) = (
+            resident(kept(0)),
+            resident(kept(1).chain([turn("me", "c", "q", "a")])),
+        );
+        assert_eq!(
+            picked(&first, "me", &[], None),
+            picked(&later, "me", &[], None)
+        );
+    }
+
+    #[test]
+    fn an_excerpt_cuts_between_characters() {
+        assert_eq!(excerpt("你好世界", 2), "你好…");
+        assert_eq!(excerpt("你好", 2), "你好");
+    }
 }
