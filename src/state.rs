@@ -2,14 +2,35 @@
 //! outlive a crashed actor lives here or behind it.
 
 use crate::{
-    chat::Secret, config::Config, graph::Replicas, memory::Residents, pool::Pool, prompt::Prompts,
-    store::Store, supervise::Roster, web::tasks::TaskTable,
+    chat::Secret,
+    config::Config,
+    graph::Replicas,
+    memory::Residents,
+    pool::{BadBackend, Pool},
+    prompt::Prompts,
+    store::{Store, StoreError},
+    supervise::Roster,
+    web::tasks::TaskTable,
 };
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering::SeqCst},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
+
+/// Why a server could not be put together. Each says what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A template that does not compile, or names something that is not there.
+    #[error("{0}")]
+    Prompt(String),
+    /// A backend's settings.
+    #[error(transparent)]
+    Backend(#[from] BadBackend),
+    /// The database or the data directory.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
 
 /// One server's shared state.
 pub struct State {
@@ -39,10 +60,35 @@ pub struct State {
     /// New requests are refused.
     pub closed: AtomicBool,
     /// Ends the server as SIGTERM does.
-    pub stop: tokio::sync::Notify,
+    pub stop: Notify,
 }
 
 impl State {
+    /// Puts a server's parts together; nothing runs yet but the store's committer. What can be
+    /// judged without touching the disk comes first.
+    pub fn assemble(config: Config) -> Result<Arc<State>, StartError> {
+        let prompts = Prompts::new(&config.prompt).map_err(StartError::Prompt)?;
+        let pool = Pool::new(&config)?;
+        let residents = Arc::new(Residents::new(config.memory.cache_bytes));
+        let store = Store::open(&config, residents.clone())?;
+        let secret = Secret(store.secret());
+        Ok(Arc::new(State {
+            secret,
+            pool,
+            store,
+            residents,
+            prompts,
+            admission: Arc::new(Semaphore::new(config.limits.max_inflight)),
+            roster: Roster::default(),
+            replicas: Replicas::default(),
+            tasks: TaskTable::default(),
+            draining: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            stop: Notify::new(),
+            config,
+        }))
+    }
+
     /// Whether new work is taken.
     pub fn admits(&self) -> bool {
         !self.closed.load(SeqCst)
