@@ -3,13 +3,14 @@
 
 mod explicit;
 mod kept;
+mod matching;
 mod profile;
 mod resident;
 mod select;
 
 pub use explicit::{Op, Statement, statements};
 pub use kept::{KEPT_BYTES, KeptText, kept};
-pub use profile::{Profile, Slot, Source};
+pub use profile::{Change, Profile, SLOT_NAME_BYTES, Slot, Source};
 pub use resident::{RECENT_TURNS, Resident, Residents};
 pub use select::{
     ANSWER_CHARS, QUERY_CHARS, Selection, excerpt, history_tokens, query_hash, select,

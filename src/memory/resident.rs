@@ -1,11 +1,21 @@
 //! What is in memory of the users who are here now: profile and latest turns, shared by all
-//! workers, bounded in bytes.
+//! workers, bounded in bytes. Only what was read from the store or committed to it gets in; a
+//! user's `mark`, which each of their commits raises, and a generation that the committer raises
+//! keep a slow reader from putting back what a commit has just outdated.
 
 use super::{KeptTurn, Profile, UserKey};
-use std::{collections::VecDeque, sync::Arc};
+use quick_cache::{Weighter, sync::Cache};
+use std::{
+    collections::VecDeque,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// How many of a user's latest turns are held ready.
 pub const RECENT_TURNS: usize = 32;
+
+/// Users share generations; a false alarm costs one read.
+const STRIPES: usize = 64;
 
 /// One user, as recall needs them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,17 +28,191 @@ pub struct Resident {
     pub epoch_ms: i64,
 }
 
+impl Resident {
+    /// Adds a turn, or replaces the one of the same id, in the order of their beginnings.
+    pub fn remember(&mut self, turn: Arc<KeptTurn>) {
+        self.turns.retain(|kept| kept.id != turn.id);
+        let place = self
+            .turns
+            .partition_point(|kept| (kept.at_ms, &kept.id) < (turn.at_ms, &turn.id));
+        self.turns.insert(place, turn);
+        if self.turns.len() > RECENT_TURNS {
+            self.turns.pop_front();
+        }
+    }
+
+    /// About what it takes in memory.
+    fn bytes(&self) -> u64 {
+        const EACH: usize = 160;
+        let slots = self.profile.slots.iter().map(|((topic, key), slot)| {
+            EACH + topic.len() + key.len() + slot.value.as_ref().map_or(0, String::len) * 2
+        });
+        let turns = self.turns.iter();
+        let turns = turns.map(|t| EACH + t.id.len() + t.query.len() + t.answer.len());
+        (EACH + slots.sum::<usize>() + turns.sum::<usize>()) as u64
+    }
+}
+
+#[derive(Clone)]
+struct Entry {
+    mark: i64,
+    resident: Arc<Resident>,
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<UserKey, Entry> for Bytes {
+    fn weight(&self, user: &UserKey, entry: &Entry) -> u64 {
+        user.user.len() as u64 + entry.resident.bytes()
+    }
+}
+
 /// The users who are here now.
-pub struct Residents {}
+pub struct Residents {
+    cache: Cache<UserKey, Entry, Bytes>,
+    generations: Vec<Mutex<u64>>,
+    hasher: RandomState,
+}
 
 impl Residents {
     /// At most so many bytes.
-    pub fn new(_bytes: u64) -> Self {
-        Residents {}
+    pub fn new(bytes: u64) -> Self {
+        let users = usize::try_from(bytes / 4096).unwrap_or(usize::MAX);
+        Residents {
+            cache: Cache::with_weighter(users.clamp(16, 1 << 20), bytes, Bytes),
+            generations: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// The user, if here.
-    pub fn get(&self, _user: &UserKey) -> Option<Arc<Resident>> {
-        None
+    pub fn get(&self, user: &UserKey) -> Option<Arc<Resident>> {
+        self.cache.get(user).map(|entry| entry.resident)
+    }
+
+    /// The user, if here, and the mark it was read at.
+    pub fn marked(&self, user: &UserKey) -> Option<(i64, Arc<Resident>)> {
+        let entry = self.cache.get(user)?;
+        Some((entry.mark, entry.resident))
+    }
+
+    /// What [`Residents::insert`] wants to see unchanged: taken before the user is read.
+    pub fn generation(&self, user: &UserKey) -> u64 {
+        *self.stripe(user)
+    }
+
+    /// Puts in what was read, unless something of the user was committed since `generation`.
+    pub fn insert(&self, user: &UserKey, generation: u64, mark: i64, resident: Arc<Resident>) {
+        let now = self.stripe(user);
+        if *now == generation {
+            self.cache.insert(user.clone(), Entry { mark, resident });
+        }
+    }
+
+    /// A commit raised the user's mark to `mark`: changes them in place if they are here as of
+    /// just before; drops them if they are here as of anything else.
+    pub fn update(&self, user: &UserKey, mark: i64, change: impl FnOnce(&mut Resident)) {
+        let mut generation = self.stripe(user);
+        *generation += 1;
+        match self.cache.peek(user) {
+            Some(mut entry) if entry.mark + 1 == mark => {
+                change(Arc::make_mut(&mut entry.resident));
+                entry.mark = mark;
+                // Replacing counts as a use; one that was evicted meanwhile stays away.
+                let _ = self.cache.replace(user.clone(), entry, true);
+            }
+            Some(entry) if entry.mark >= mark => {}
+            Some(_) => drop(self.cache.remove(user)),
+            None => {}
+        }
+    }
+
+    /// Drops the user.
+    pub fn remove(&self, user: &UserKey) {
+        let mut generation = self.stripe(user);
+        *generation += 1;
+        self.cache.remove(user);
+    }
+
+    /// Drops everybody: what was committed during an outage is not known for sure.
+    pub fn clear(&self) {
+        let mut all: Vec<_> = self.generations.iter().map(lock).collect();
+        all.iter_mut().for_each(|generation| **generation += 1);
+        self.cache.clear();
+    }
+
+    fn stripe(&self, user: &UserKey) -> MutexGuard<'_, u64> {
+        let hash = self.hasher.hash_one(user);
+        lock(&self.generations[(hash % STRIPES as u64) as usize])
+    }
+}
+
+fn lock(stripe: &Mutex<u64>) -> MutexGuard<'_, u64> {
+    stripe.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::TurnStatus;
+
+    fn turn(id: &str, at_ms: i64) -> Arc<KeptTurn> {
+        Arc::new(KeptTurn {
+            id: id.into(),
+            conversation: "c".into(),
+            at_ms,
+            query: "q".into(),
+            answer: "a".into(),
+            status: TurnStatus::Complete,
+        })
+    }
+
+    #[test]
+    fn turns_stand_in_order_once_and_bounded() {
+        let mut r = Resident::default();
+        for at in [3, 1, 2, 3] {
+            r.remember(turn(&format!("t{at}"), at));
+        }
+        let ids: Vec<_> = r.turns.iter().map(|t| t.id.to_string()).collect();
+        assert_eq!(ids, ["t1", "t2", "t3"]);
+        (10..100).for_each(|at| r.remember(turn(&format!("t{at}"), at)));
+        assert_eq!(r.turns.len(), RECENT_TURNS);
+        assert_eq!(r.turns[0].at_ms, 68);
+    }
+
+    #[test]
+    fn a_slow_reader_puts_nothing_stale_back() {
+        let (all, ada) = (Residents::new(1 << 20), UserKey::local("ada"));
+        let before = all.generation(&ada);
+        all.update(&ada, 1, |_| {});
+        all.insert(&ada, before, 0, Arc::default());
+        assert!(all.get(&ada).is_none());
+        all.insert(&ada, all.generation(&ada), 1, Arc::default());
+        assert!(all.get(&ada).is_some());
+    }
+
+    #[test]
+    fn a_commit_changes_what_is_here_once_and_drops_what_missed_one() {
+        let (all, ada) = (Residents::new(1 << 20), UserKey::local("ada"));
+        all.insert(&ada, all.generation(&ada), 4, Arc::default());
+        all.update(&ada, 5, |r| r.remember(turn("t", 1)));
+        all.update(&ada, 5, |_| panic!("seen already"));
+        assert_eq!(all.get(&ada).expect("here").turns.len(), 1);
+        all.update(&ada, 7, |_| panic!("one was missed"));
+        assert!(all.get(&ada).is_none());
+    }
+
+    #[test]
+    fn it_is_bounded_in_bytes() {
+        let all = Residents::new(64 << 10);
+        for n in 0..1000 {
+            let user = UserKey::local(&format!("u{n}"));
+            let mut resident = Resident::default();
+            resident.remember(turn("t", n));
+            all.insert(&user, all.generation(&user), 1, Arc::new(resident));
+        }
+        assert!(all.cache.weight() <= 64 << 10);
+        assert!(!all.cache.is_empty());
     }
 }
