@@ -2,7 +2,10 @@
 //! seen of it since. Its load is kept in `places.rs`, its models in `catalog.rs`.
 
 use super::simulator::Pace;
-use crate::config::{BackendConfig, DialectName, SimulatorConfig};
+use crate::{
+    config::{BackendConfig, DialectName, SimulatorConfig},
+    error::Error,
+};
 use awc::http::{Uri, header::HeaderValue};
 use std::{
     sync::{
@@ -164,10 +167,17 @@ impl Seen {
         self.last_ms.store(unix_ms(), Relaxed);
     }
 
-    /// An exchange failed; `why` in our own words.
-    pub(super) fn failed(&self, why: &str) {
+    /// An exchange failed: failures are the backend's, refusals the caller's.
+    pub(super) fn failed(&self, error: &Error) {
+        let why = match error {
+            Error::Refused { status: 429, .. } => "it answered 429".into(),
+            Error::Refused { .. } | Error::Invalid { .. } => return self.served(),
+            // What it said after the colon may quote a prompt.
+            Error::Upstream(what) => what.split(": ").next().unwrap_or(what).to_owned(),
+            error => error.to_string(),
+        };
         self.failed.fetch_add(1, Relaxed);
-        self.trouble(Some(why));
+        self.trouble(Some(&why));
     }
 
     /// What is wrong with it, or that nothing is any more.

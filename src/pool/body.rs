@@ -67,9 +67,9 @@ impl Body {
         Ok(all.freeze())
     }
 
-    fn end(&mut self, error: Error, why: &str) -> Poll<Option<Result<Bytes, Error>>> {
+    fn end(&mut self, error: Error) -> Poll<Option<Result<Bytes, Error>>> {
         self.response = None;
-        self.blame.iter().for_each(|seen| seen.failed(why));
+        self.blame.iter().for_each(|seen| seen.failed(&error));
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -92,7 +92,7 @@ impl Stream for Body {
             }
             Poll::Ready(Some(Err(_))) => {
                 let error = Error::Upstream("it broke off in the middle of its answer".into());
-                self.end(error, "broke off in the middle of an answer")
+                self.end(error)
             }
             Poll::Ready(None) => {
                 self.response = None;
@@ -104,13 +104,9 @@ impl Stream for Body {
                     match due.filter(|due| *due > Instant::now()) {
                         Some(due) => self.alarm.as_mut().reset(due),
                         None if self.last.is_none() => {
-                            let error = Error::Timeout("the first token");
-                            return self.end(error, "sent no first token in time");
+                            return self.end(Error::Timeout("the first token"));
                         }
-                        None => {
-                            let error = Error::Timeout("the next token");
-                            return self.end(error, "fell silent in the middle of an answer");
-                        }
+                        None => return self.end(Error::Timeout("the next token")),
                     }
                 }
                 Poll::Pending

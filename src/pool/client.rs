@@ -108,7 +108,7 @@ impl Client {
         };
         match &opened {
             Ok(_) => backend.seen.served(),
-            Err(failure) => note(backend, &failure.error),
+            Err(failure) => backend.seen.failed(&failure.error),
         }
         opened
     }
@@ -232,7 +232,8 @@ impl Client {
         let mut request = match body {
             Some(_) => self.http.post(url),
             None => self.http.get(url),
-        };
+        }
+        .no_decompress();
         if let Some(key) = &backend.authorization {
             request = request.insert_header((AUTHORIZATION, key.clone()));
         }
@@ -245,17 +246,6 @@ impl Client {
             }
             None => request.send().await,
         }
-    }
-}
-
-/// Failures are the backend's, refusals the caller's.
-fn note(backend: &Backend, error: &Error) {
-    match error {
-        Error::Refused { status: 429, .. } => backend.seen.failed("answered 429"),
-        Error::Refused { .. } | Error::Invalid { .. } => backend.seen.served(),
-        // What it said after the colon may quote a prompt.
-        Error::Upstream(what) => backend.seen.failed(what.split(": ").next().unwrap_or(what)),
-        error => backend.seen.failed(&error.to_string()),
     }
 }
 
