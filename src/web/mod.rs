@@ -3,6 +3,8 @@
 
 pub mod chat;
 mod chunk;
+#[cfg(test)]
+mod cost;
 pub mod exchange;
 pub mod fault;
 mod frame;
