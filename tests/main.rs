@@ -1,5 +1,8 @@
 //! The promises, one file each; `tests/support` is what they share.
 
+// Clippy exempts only functions marked as tests; helpers here are tests too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 mod pool_discovery;
