@@ -1,11 +1,21 @@
-//! Every setting: its name, its default and what it is for. Loading (file, environment, flags)
-//! is in `load.rs`; unknown keys are refused there by name and place.
+//! Every setting: its name, its default and what it is for. `source.rs` reads them from file,
+//! environment and flags, `load.rs` lays these over each other and refuses what is wrong by name
+//! and place, `range.rs` says which values make sense, `show.rs` prints them without secrets.
+
+mod key;
+mod load;
+mod range;
+mod show;
+mod source;
+
+pub use load::{Loaded, Refused};
+pub use source::{Flags, Origin};
 
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-/// The effective configuration.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+/// The effective configuration. It holds keys and passwords: no `Debug` for it, on purpose.
+#[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where and how it listens.
@@ -67,7 +77,7 @@ impl Default for Server {
 }
 
 /// `[store]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
     /// `postgres://…`; empty: a SQLite file in the data directory.
@@ -142,26 +152,21 @@ impl Default for PoolConfig {
 }
 
 /// `[[backend]]`
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BackendConfig {
     /// As in logs and `x-sundynix-backend`; by default host and port.
-    #[serde(default)]
     pub name: String,
     /// Base URL; for the OpenAI dialect up to and with `/v1`.
-    #[serde(default)]
     pub url: String,
     /// How it is spoken to; guessed from the URL by default (port 11434 is an Ollama).
-    #[serde(default)]
     pub dialect: Option<DialectName>,
     /// Names or globs; empty: what the backend itself lists.
-    #[serde(default)]
     pub models: Vec<String>,
     /// Sent as `Authorization: Bearer`. Never shown.
-    #[serde(default, skip_serializing)]
+    #[serde(skip_serializing)]
     pub api_key: String,
     /// Requests at once; 0: no limit.
-    #[serde(default)]
     pub max_concurrent: usize,
 }
 

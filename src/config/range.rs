@@ -1,0 +1,85 @@
+//! Which values make sense. What needs more than the value itself (a backend's URL, a template)
+//! is judged by whoever uses it, when the server is put together.
+
+use super::Config;
+use tokio::sync::Semaphore;
+use tracing_subscriber::EnvFilter;
+
+/// The most web workers: more is a slip of the finger.
+const WORKERS: usize = 1_024;
+
+/// Every value that makes none: its key, and what would be right.
+pub(super) fn wrong(config: &Config) -> Vec<(&'static str, String)> {
+    let mut wrong = Vec::new();
+    let mut must = |holds: bool, key, detail: &str| {
+        if !holds {
+            wrong.push((key, detail.to_owned()));
+        }
+    };
+    let Config {
+        server,
+        store,
+        pool,
+        memory,
+        limits,
+        ..
+    } = config;
+    must(
+        server.bind.ip().is_loopback(),
+        "server.bind",
+        "without API keys anybody who can reach the server could read and write anyone's memory: \
+         only a loopback address is allowed, as 127.0.0.1:8484",
+    );
+    must(
+        !server.data.as_os_str().is_empty(),
+        "server.data",
+        "must name a directory",
+    );
+    must(
+        server.workers <= WORKERS,
+        "server.workers",
+        "must be at most 1024",
+    );
+    let postgres = ["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| store.url.starts_with(scheme));
+    must(
+        postgres || store.url.is_empty(),
+        "store.url",
+        "must be postgres://user:password@host/database, or nothing for a SQLite file in the data \
+         directory (an empty SUNDYNIX_STORE__URL does not undo DATABASE_URL; --set store.url= does)",
+    );
+    must(
+        memory.context_percent <= 100,
+        "memory.context_percent",
+        "must be at most 100",
+    );
+    must(
+        limits.max_inflight <= Semaphore::MAX_PERMITS.min(u32::MAX as usize),
+        "limits.max_inflight",
+        "must be at most 4294967295",
+    );
+    must(
+        EnvFilter::try_new(&config.telemetry.log).is_ok(),
+        "telemetry.log",
+        "must be a filter, as info or sundynix=debug,warn",
+    );
+    let positive = [
+        ("server.restart_window_s", server.restart_window_s),
+        ("store.ack_timeout_ms", store.ack_timeout_ms),
+        ("store.spool_bytes", store.spool_bytes),
+        ("store.group", store.group as u64),
+        ("store.readers", store.readers.into()),
+        ("pool.refresh_s", pool.refresh_s),
+        ("pool.connect_timeout_ms", pool.connect_timeout_ms),
+        ("pool.first_token_timeout_s", pool.first_token_timeout_s),
+        ("pool.idle_timeout_s", pool.idle_timeout_s),
+        ("limits.max_inflight", limits.max_inflight as u64),
+        ("limits.body_bytes", limits.body_bytes as u64),
+        ("limits.deadline_s", limits.deadline_s),
+    ];
+    for (key, value) in positive {
+        must(value > 0, key, "must be at least 1");
+    }
+    wrong
+}
