@@ -70,6 +70,17 @@ pub enum Piece<'a> {
     File(&'a str),
 }
 
+impl Piece<'_> {
+    /// As it is kept.
+    pub fn text(&self) -> &str {
+        match self {
+            Piece::Text(text) => text,
+            Piece::Image(_) => "[image]",
+            Piece::File(_) => "[file]",
+        }
+    }
+}
+
 impl ChatBody {
     /// Reads it; the error names the field.
     pub fn parse(bytes: Bytes) -> Result<ChatBody, Error> {
@@ -118,18 +129,9 @@ impl ChatBody {
 
     /// What a message says, as text: parts by line, images as `[image]`, files as `[file]`.
     pub fn text_of(&self, message: &Message) -> String {
-        let mut text = String::new();
-        for (i, piece) in self.pieces(message).into_iter().enumerate() {
-            if i > 0 {
-                text.push('\n');
-            }
-            text.push_str(match &piece {
-                Piece::Text(text) => text,
-                Piece::Image(_) => "[image]",
-                Piece::File(_) => "[file]",
-            });
-        }
-        text
+        let pieces = self.pieces(message);
+        let texts: Vec<&str> = pieces.iter().map(Piece::text).collect();
+        texts.join("\n")
     }
 
     /// What a message says, piece by piece. What is neither text nor a medium (a tool's result

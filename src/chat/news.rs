@@ -90,8 +90,8 @@ struct Words {
 
 impl Words {
     fn of(body: &ChatBody, message: &Message) -> Self {
-        let mut media = Vec::new();
-        for piece in body.pieces(message) {
+        let (pieces, mut media) = (body.pieces(message), Vec::new());
+        for piece in &pieces {
             if let Piece::Image(part) | Piece::File(part) = piece {
                 let (part, n) = (part.as_bytes(), part.len().min(MEDIUM_BYTES));
                 media.extend((part.len() as u64).to_le_bytes());
@@ -99,7 +99,8 @@ impl Words {
                 media.extend(&part[part.len() - n..]);
             }
         }
-        let text = body.text_of(message);
+        let texts: Vec<&str> = pieces.iter().map(Piece::text).collect();
+        let text = texts.join("\n");
         Words { text, media }
     }
 

@@ -1,7 +1,17 @@
 //! Rendering: profile into the first system message, memories to the head of the last user
 //! message, through the operator's templates, as fenced data.
 
-use crate::memory::KeptTurn;
+mod blocks;
+mod inert;
+mod native;
+mod rendering;
+mod template;
+mod tongue;
+
+pub use rendering::Rendering;
+pub use template::Prompts;
+
+use crate::memory::{KeptTurn, Resident, Selection};
 use std::sync::Arc;
 
 /// How recall went.
@@ -42,7 +52,7 @@ pub struct Recall {
     /// How it went.
     pub state: RecallState,
     /// Who the user is; shared with the cache, never copied.
-    pub resident: Option<Arc<crate::memory::Resident>>,
+    pub resident: Option<Arc<Resident>>,
     /// The turns that matter now, most relevant first.
     pub memories: Vec<RecalledTurn>,
     /// Native surface: the conversation's last turns, oldest first.
@@ -71,6 +81,31 @@ pub struct RecallReport {
     pub items: Vec<(Arc<str>, f64, usize)>,
 }
 
-mod template;
+impl Recall {
+    /// Nothing, and why.
+    pub fn none(state: RecallState) -> Self {
+        Recall {
+            state,
+            resident: None,
+            memories: Vec::new(),
+            history: Vec::new(),
+        }
+    }
 
-pub use template::{Prompts, Rendering};
+    /// What was picked of a resident.
+    pub fn of(resident: Arc<Resident>, picked: Selection) -> Self {
+        let empty = resident.profile.slots.values().all(|s| s.value.is_none())
+            && picked.memories.is_empty()
+            && picked.history.is_empty();
+        Recall {
+            state: if empty {
+                RecallState::Empty
+            } else {
+                RecallState::Hit
+            },
+            resident: Some(resident),
+            memories: picked.memories,
+            history: picked.history,
+        }
+    }
+}

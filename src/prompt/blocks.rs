@@ -1,0 +1,184 @@
+//! Choosing what goes into a prompt: whole slots and whole turns, within the budgets of each and of
+//! all together.
+
+use super::{
+    Recall, RecalledTurn, Rendering,
+    inert::inert,
+    template::{MemoriesView, ProfileView, SlotView, TurnView},
+    tongue::{Headings, named, written},
+};
+use crate::memory::{
+    ANSWER_CHARS, KeptTurn, Profile, QUERY_CHARS, Source, est_tokens, excerpt, history_tokens,
+};
+use std::{cmp::Reverse, sync::Arc};
+use time::OffsetDateTime;
+
+/// Characters of a fence's tag: 48 bits that nobody guesses.
+const TAG: usize = 12;
+
+/// What goes in: all of it within the budgets.
+#[derive(Default)]
+pub(super) struct Blocks {
+    pub(super) profile: Option<String>,
+    pub(super) history: Vec<Arc<KeptTurn>>,
+    pub(super) memories: Option<String>,
+    pub(super) items: Vec<(Arc<str>, f64, usize)>,
+}
+
+impl Rendering<'_> {
+    /// The profile has the first claim on the budget, then the conversation, then memories.
+    pub(super) fn blocks(&self, recall: &Recall) -> Blocks {
+        let (Some(user), Some(resident)) = (self.user, &recall.resident) else {
+            return Blocks::default();
+        };
+        let mut tag = self
+            .secret
+            .hash("fence", [user.tenant.as_bytes(), user.user.as_bytes()]);
+        tag.truncate(TAG);
+        let share = |context| context * self.memory.context_percent / 100;
+        let mut left = self.context.map_or(usize::MAX, share);
+        let headings = headings(&resident.profile, &recall.memories);
+        let profile = self.profile(&resident.profile, headings, &tag, left);
+        left -= profile.as_ref().map_or(0, |block| est_tokens(block));
+        let mut items = Vec::new();
+        let mut history: Vec<_> = recall
+            .history
+            .iter()
+            .rev()
+            .map_while(|turn| {
+                let tokens = history_tokens(turn);
+                left = left.checked_sub(tokens)?;
+                items.push((turn.id.clone(), 1.0, tokens));
+                Some(turn.clone())
+            })
+            .collect();
+        history.reverse();
+        let (memories, recalled) = self.memories(&recall.memories, headings, &tag, left);
+        items.splice(
+            0..0,
+            recalled
+                .iter()
+                .map(|m| (m.turn.id.clone(), m.score, m.tokens)),
+        );
+        Blocks {
+            profile,
+            history,
+            memories,
+            items,
+        }
+    }
+
+    /// Whole slots only, and the same ones for the same profile: what the user put first, then the
+    /// newest.
+    fn profile(
+        &self,
+        profile: &Profile,
+        headings: Headings,
+        tag: &str,
+        left: usize,
+    ) -> Option<String> {
+        let budget = left.min(self.memory.profile_tokens);
+        let live = profile
+            .slots
+            .iter()
+            .filter_map(|(at, slot)| Some((at, slot, slot.value.as_ref()?)));
+        let mut ranked: Vec<_> = live.collect();
+        ranked
+            .sort_by_key(|(_, slot, _)| (slot.source != Source::Put, Reverse(slot.valid_from_ms)));
+        let mut room = budget;
+        let mut slots: Vec<SlotView> = Vec::new();
+        for ((topic, key), _, value) in ranked {
+            let slot = SlotView {
+                topic: inert(topic),
+                key: inert(key),
+                value: inert(value),
+            };
+            let tokens = est_tokens(&format!(
+                "- {} / {}: {}\n",
+                slot.topic, slot.key, slot.value
+            ));
+            if tokens <= room {
+                room -= tokens;
+                slots.push(slot);
+            }
+        }
+        while !slots.is_empty() {
+            let mut profile = slots.clone();
+            profile.sort();
+            let view = ProfileView {
+                profile: &profile,
+                headings,
+                tag,
+            };
+            let block = self.prompts.profile(&view)?;
+            if est_tokens(&block) <= budget {
+                return Some(block);
+            }
+            slots.pop();
+        }
+        None
+    }
+
+    /// The most relevant that fit.
+    fn memories<'r>(
+        &self,
+        recalled: &'r [RecalledTurn],
+        headings: Headings,
+        tag: &str,
+        left: usize,
+    ) -> (Option<String>, &'r [RecalledTurn]) {
+        let budget = left.min(self.memory.recall_tokens);
+        let turns: Vec<TurnView> = recalled.iter().map(|m| turn_view(&m.turn)).collect();
+        for n in (1..=turns.len()).rev() {
+            let view = MemoriesView {
+                memories: &turns[..n],
+                headings,
+                tag,
+            };
+            match self.prompts.memories(&view) {
+                None => break,
+                Some(block) if est_tokens(&block) <= budget => {
+                    return (Some(block), &recalled[..n]);
+                }
+                Some(_) => {}
+            }
+        }
+        (None, &[])
+    }
+}
+
+impl Blocks {
+    pub(super) fn is_empty(&self) -> bool {
+        self.profile.is_none() && self.memories.is_none() && self.history.is_empty()
+    }
+}
+
+/// In the language the user asked for, else the one their profile is written in, else the one they
+/// spoke.
+fn headings(profile: &Profile, memories: &[RecalledTurn]) -> Headings {
+    let live = || {
+        profile
+            .slots
+            .iter()
+            .filter_map(|((_, key), slot)| Some((key, slot.value.as_deref()?)))
+    };
+    let asked = live().filter(|(key, _)| {
+        ["language", "语言", "言語", "언어"].contains(&key.to_lowercase().as_str())
+    });
+    asked
+        .filter_map(|(_, value)| named(value))
+        .next()
+        .unwrap_or_else(|| match live().next() {
+            Some(_) => written(live().map(|(_, value)| value)),
+            None => written(memories.iter().map(|m| &*m.turn.query)),
+        })
+}
+
+fn turn_view(turn: &KeptTurn) -> TurnView {
+    let when = OffsetDateTime::from_unix_timestamp(turn.at_ms / 1000);
+    TurnView {
+        query: inert(&excerpt(&turn.query, QUERY_CHARS)),
+        answer: inert(&excerpt(&turn.answer, ANSWER_CHARS)),
+        when: when.map(|when| when.date().to_string()).unwrap_or_default(),
+    }
+}
