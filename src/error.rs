@@ -22,9 +22,9 @@ pub enum Error {
     /// Nothing here under that name, for this user.
     #[error("{0} not found")]
     NotFound(&'static str),
-    /// The URL is right, the method is not.
-    #[error("{0}")]
-    Method(String),
+    /// The URL is right, the method is not; these are.
+    #[error("this takes {0} only")]
+    Method(&'static str),
     /// No backend serves that model.
     #[error("the model '{model}' is not served here; available: {}", list(.known))]
     UnknownModel {

@@ -3,6 +3,7 @@
 //! clients choke on foreign events.
 
 use super::{
+    body,
     chunk::Chunk,
     exchange::{self, Opened},
     fault::{self, Fault, Surface},
@@ -37,7 +38,7 @@ async fn answer(
     let head = identity::head(req, &graph.state)?;
     let user = identity::user(req)?;
     let conversation = identity::conversation(req)?;
-    let body = identity::read_body(req, payload, graph.state.config.limits.body_bytes).await?;
+    let body = body::read(req, payload, graph.state.config.limits.body_bytes).await?;
     let body = ChatBody::parse(body)?;
     let streams = body.stream;
     let request_id = head.request_id.clone();

@@ -3,8 +3,10 @@
 
 use crate::error::Error;
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
+    HttpRequest, HttpResponse, HttpResponseBuilder, Resource, Responder, ResponseError,
+    body::BoxBody,
     http::{StatusCode, header},
+    web,
 };
 use bytes::Bytes;
 use serde::Serialize;
@@ -63,6 +65,9 @@ impl ResponseError for Fault {
         let mut response = HttpResponse::build(self.status_code());
         if let Some(seconds) = self.error.retry_after() {
             response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if let Error::Method(allow) = self.error {
+            response.insert_header((header::ALLOW, allow));
         }
         match self.surface {
             Surface::Native => response
@@ -160,12 +165,26 @@ pub fn sse(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
         .insert_header(("x-accel-buffering", "no"))
 }
 
-/// No such route, or not with this method.
-pub async fn unknown_route(req: HttpRequest) -> Result<HttpResponse, Fault> {
-    Err(Fault::new(
-        Error::NotFound("route"),
-        Surface::of(req.path()),
-    ))
+/// No such route.
+pub async fn unknown_route(req: HttpRequest) -> Fault {
+    Fault::new(Error::NotFound("route"), Surface::of(req.path()))
+}
+
+/// A path that takes these methods only; any other is a 405 that says so.
+pub fn only(allow: &'static str, resource: Resource) -> Resource {
+    let refuse = move |req: HttpRequest| async move {
+        Fault::new(Error::Method(allow), Surface::of(req.path()))
+    };
+    resource.default_service(web::to(refuse))
+}
+
+/// A fault is an answer like any other.
+impl Responder for Fault {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.error_response()
+    }
 }
 
 #[cfg(test)]
@@ -190,5 +209,42 @@ mod tests {
     fn a_path_has_its_surface() {
         assert_eq!(Surface::of("/v1/models"), Surface::OpenAi);
         assert_eq!(Surface::of("/v10"), Surface::Native);
+    }
+
+    #[actix_web::test]
+    async fn a_wrong_method_and_a_wrong_path_keep_the_shape() {
+        use actix_web::{App, test};
+        let fine = || async { HttpResponse::Ok() };
+        let paths = ["/v1/x", "/api/v1/x"];
+        let mut app = App::new().default_service(web::to(unknown_route));
+        for path in paths {
+            app = app.service(only("GET", web::resource(path).get(fine)));
+        }
+        let app = test::init_service(app).await;
+        for (path, member) in [("/v1", "/error/code"), ("/api/v1", "/code")] {
+            for (status, code, uri) in [
+                (405, "method_not_allowed", format!("{path}/x")),
+                (404, "not_found", format!("{path}/y")),
+            ] {
+                let request = test::TestRequest::delete().uri(&uri).to_request();
+                let response = test::call_service(&app, request).await;
+                assert_eq!(response.status().as_u16(), status);
+                let allow = response.headers().get(header::ALLOW).cloned();
+                assert_eq!(allow.is_some(), status == 405);
+                let body: serde_json::Value = test::read_body_json(response).await;
+                assert_eq!(body.pointer(member).unwrap(), code);
+            }
+        }
+    }
+
+    #[test]
+    fn it_says_when_to_come_back() {
+        let busy = Error::Busy {
+            what: "the gateway is at capacity",
+            retry_after: 7,
+        };
+        let response = Fault::new(busy.clone(), Surface::OpenAi).error_response();
+        assert_eq!(response.headers().get("retry-after").unwrap(), "7");
+        assert_eq!(Fault::native(busy).status_code(), 429);
     }
 }

@@ -8,43 +8,34 @@ use super::{
 };
 use crate::{config::Mode, error::Error, memory::MemoryMode, state::State};
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpMessage, HttpRequest, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, header},
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
     middleware::Next,
-    web,
 };
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 /// The longest user id, in characters.
 const USER_CHARS: usize = 128;
 
-/// A body may take so long to arrive.
-const BODY_TIME: Duration = Duration::from_secs(30);
-
-/// Of a body that is refused, so much is read and thrown away, so that its sender gets to read
-/// the answer instead of a reset.
-const POLITE_BYTES: usize = 64 << 20;
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The user, if the request names one.
 pub fn user(req: &HttpRequest) -> Result<Option<String>, Error> {
-    let Some((name, user)) = first(req, &["x-user-id", "x-openwebui-user-id"])? else {
+    let Some((name, user)) = first(req, &["X-User-ID", "X-OpenWebUI-User-Id"])? else {
         return Ok(None);
-    };
-    let shown = if name == "x-user-id" {
-        "X-User-ID"
-    } else {
-        "X-OpenWebUI-User-Id"
     };
     let plain = !user.chars().any(char::is_control) && user.trim() == user;
     if user.is_empty() || user.chars().count() > USER_CHARS || !plain {
-        let detail =
-            format!("{shown} takes 1 to {USER_CHARS} characters, without control characters");
-        return Err(Error::invalid(shown, detail));
+        let detail = format!(
+            "{name} takes 1 to {USER_CHARS} characters, without control characters or space \
+             around them"
+        );
+        return Err(Error::invalid(name, detail));
     }
     Ok(Some(user))
 }
@@ -57,13 +48,13 @@ pub fn some_user(req: &HttpRequest) -> Result<String, Error> {
 
 /// The conversation, if the request names one.
 pub fn conversation(req: &HttpRequest) -> Result<Option<String>, Error> {
-    let named = first(req, &["x-sundynix-conversation", "x-openwebui-chat-id"])?;
+    let named = first(req, &["X-Sundynix-Conversation", "X-OpenWebUI-Chat-Id"])?;
     Ok(named.map(|(_, value)| value))
 }
 
 /// What the head of a request says beside that.
 pub fn head(req: &HttpRequest, state: &State) -> Result<Head, Error> {
-    let asked = match first(req, &["x-sundynix-memory"])? {
+    let asked = match first(req, &["X-Sundynix-Memory"])? {
         None => MemoryMode::On,
         Some((_, mode)) => match &*mode {
             "on" => MemoryMode::On,
@@ -84,17 +75,22 @@ pub fn head(req: &HttpRequest, state: &State) -> Result<Head, Error> {
     })
 }
 
-/// The caller's own request id where it is sane, else a new one.
+/// The id that the guard gave the request.
 pub fn request_id(req: &HttpRequest) -> Arc<str> {
-    let given = req
-        .headers()
-        .get("x-request-id")
-        .and_then(|v| v.to_str().ok());
-    match given {
-        Some(id) if (1..=128).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic()) => {
-            id.into()
-        }
-        _ => uuid::Uuid::now_v7().simple().to_string().into(),
+    let known = req.extensions().get::<RequestId>().map(|id| id.0.clone());
+    known.unwrap_or_else(|| new_request_id(req.headers()))
+}
+
+struct RequestId(Arc<str>);
+
+/// The caller's own request id where it is sane, else a new one.
+fn new_request_id(headers: &HeaderMap) -> Arc<str> {
+    let given = headers.get(REQUEST_ID).and_then(|v| v.to_str().ok());
+    let sane =
+        |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+    match given.filter(sane) {
+        Some(id) => id.into(),
+        None => uuid::Uuid::now_v7().simple().to_string().into(),
     }
 }
 
@@ -119,101 +115,44 @@ fn first(
     Ok(None)
 }
 
-/// Reads a body. One that came in one piece is not copied.
-pub async fn read_body(
-    req: &HttpRequest,
-    mut payload: web::Payload,
-    limit: usize,
-) -> Result<Bytes, Error> {
-    let too_large = Error::TooLarge {
-        field: "the body",
-        limit,
-    };
-    let declared = req.headers().get(header::CONTENT_LENGTH);
-    let declared = declared.and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|n| n > limit) {
-        discard(payload, 0).await;
-        return Err(too_large);
-    }
-    let reading = async {
-        let (mut whole, mut more) = (Bytes::new(), BytesMut::new());
-        while let Some(piece) = payload.next().await {
-            let cut = |_| Error::invalid("the body", "the body broke off; send it again");
-            let piece = piece.map_err(cut)?;
-            if whole.len() + more.len() + piece.len() > limit {
-                return Ok(None);
-            }
-            if whole.is_empty() && more.is_empty() {
-                whole = piece;
-                continue;
-            }
-            if more.is_empty() {
-                more.reserve(declared.unwrap_or(2 * (whole.len() + piece.len())));
-                more.extend_from_slice(&std::mem::take(&mut whole));
-            }
-            more.extend_from_slice(&piece);
-        }
-        Ok(Some(if more.is_empty() {
-            whole
-        } else {
-            more.freeze()
-        }))
-    };
-    match timeout(BODY_TIME, reading).await {
-        Ok(Ok(Some(body))) => Ok(body),
-        Ok(Ok(None)) => {
-            discard(payload, limit).await;
-            Err(too_large)
-        }
-        Ok(Err(error)) => Err(error),
-        Err(_) => Err(Error::invalid(
-            "the body",
-            "the body took too long to arrive",
-        )),
-    }
-}
-
-async fn discard(mut payload: web::Payload, already: usize) {
-    let mut read = already;
-    let reading = async {
-        while let Some(Ok(piece)) = payload.next().await {
-            read += piece.len();
-            if read > POLITE_BYTES {
-                break;
-            }
-        }
-    };
-    // Whoever is slower than that gets the reset.
-    let _ = timeout(Duration::from_secs(5), reading).await;
-}
-
-/// The guard in front of every route, while there are no keys.
+/// The guard in front of every route, while there are no keys. It also gives each request its id
+/// and each answer the header that tells it.
 pub async fn guard(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    if let Err(error) = check(req.request()) {
-        let fault = Fault::new(error, Surface::of(req.path()));
-        let response = HttpResponse::from_error(fault);
-        return Ok(req.into_response(response).map_into_right_body());
+    let id = new_request_id(req.headers());
+    req.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = match check(req.request()) {
+        Ok(()) => next.call(req).await?.map_into_left_body(),
+        Err(error) => {
+            let fault = Fault::new(error, Surface::of(req.path()));
+            let response = HttpResponse::from_error(fault);
+            req.into_response(response).map_into_right_body()
+        }
+    };
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
     }
-    Ok(next.call(req).await?.map_into_left_body())
+    Ok(response)
 }
 
 fn check(req: &HttpRequest) -> Result<(), Error> {
     let headers = req.headers();
-    let host = match headers.get(header::HOST) {
-        Some(host) => host.to_str().ok(),
-        None => req.uri().authority().map(|a| a.as_str()),
-    };
-    if !host.is_some_and(is_loopback) {
-        let detail = "without keys only loopback Hosts are answered: use http://127.0.0.1 or http://localhost";
+    let mut hosts: Vec<_> = headers
+        .get_all(header::HOST)
+        .map(|h| h.to_str().ok())
+        .collect();
+    hosts.extend(req.uri().authority().map(|a| Some(a.as_str())));
+    if hosts.is_empty() || !hosts.iter().all(|host| host.is_some_and(is_loopback)) {
+        let detail = "this Host is not answered: without keys only loopback is; use http://127.0.0.1 or http://localhost";
         return Err(Error::Forbidden(detail.into()));
     }
     if let Some(origin) = headers.get(header::ORIGIN) {
         let origin = origin.to_str().ok().and_then(|o| o.split_once("://"));
         if !origin.is_some_and(|(_, host)| is_loopback(host)) {
-            let detail = "without keys only pages from loopback Origins may ask";
+            let detail =
+                "this Origin is not answered: without keys only pages from loopback may ask";
             return Err(Error::Forbidden(detail.into()));
         }
     }
@@ -245,6 +184,7 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::test::TestRequest;
 
     #[test]
     fn loopback_is_what_it_says() {
@@ -269,5 +209,104 @@ mod tests {
         ] {
             assert!(!is_loopback(host), "{host}");
         }
+    }
+
+    fn named(name: &'static str, value: &[u8]) -> HttpRequest {
+        let value = HeaderValue::from_bytes(value).unwrap();
+        TestRequest::default()
+            .insert_header((name, value))
+            .to_http_request()
+    }
+
+    #[test]
+    fn a_user_is_named_plainly_or_not_at_all() {
+        assert_eq!(
+            user(&TestRequest::default().to_http_request()).unwrap(),
+            None
+        );
+        for good in ["ada", "阿达", &"字".repeat(128), "a b", "user@example.org"] {
+            let req = named("x-user-id", good.as_bytes());
+            assert_eq!(user(&req).unwrap().as_deref(), Some(good));
+        }
+        let long = "x".repeat(129);
+        for bad in [
+            &b""[..],
+            b" ada",
+            b"a\tb",
+            b"\xff",
+            "a\u{85}b".as_bytes(),
+            long.as_bytes(),
+        ] {
+            let error = user(&named("x-user-id", bad)).unwrap_err();
+            assert_eq!((error.status(), error.field()), (400, Some("X-User-ID")));
+        }
+        let open_web_ui = named("x-openwebui-user-id", b"7");
+        assert_eq!(user(&open_web_ui).unwrap().as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn two_users_are_none() {
+        let twice = |a, b| {
+            let req = TestRequest::default();
+            let req = req
+                .append_header(("x-user-id", a))
+                .append_header(("x-user-id", b));
+            user(&req.to_http_request())
+        };
+        assert_eq!(twice("ada", "bob").unwrap_err().field(), Some("X-User-ID"));
+        assert_eq!(twice("ada", "ada").unwrap().as_deref(), Some("ada"));
+    }
+
+    #[test]
+    fn a_sane_request_id_is_taken_over() {
+        assert_eq!(&*request_id(&named("x-request-id", b"abc-1")), "abc-1");
+        for odd in [&b""[..], b"a b", &[b'x'; 129], b"\xff"] {
+            assert_eq!(request_id(&named("x-request-id", odd)).len(), 32);
+        }
+    }
+
+    fn checked(req: TestRequest) -> Result<(), u16> {
+        check(&req.to_http_request()).map_err(|e| e.status())
+    }
+
+    #[test]
+    fn only_loopback_and_only_json() {
+        let post = || TestRequest::post().insert_header(("host", "localhost:8484"));
+        let json = ("content-type", "application/json; charset=utf-8");
+        assert_eq!(checked(post().insert_header(json)), Ok(()));
+        assert_eq!(
+            checked(post().insert_header(("content-type", "text/plain"))),
+            Err(415)
+        );
+        assert_eq!(checked(post()), Err(415));
+        for origin in [
+            "http://evil.example",
+            "null",
+            "http://127.0.0.1.evil.example",
+        ] {
+            let foreign = post().insert_header(json).insert_header(("origin", origin));
+            assert_eq!(checked(foreign), Err(403), "{origin}");
+        }
+        let own = ("origin", "http://127.0.0.1:8484");
+        assert_eq!(
+            checked(post().insert_header(json).insert_header(own)),
+            Ok(())
+        );
+        let get = TestRequest::get;
+        assert_eq!(
+            checked(get().insert_header(("host", "evil.example"))),
+            Err(403)
+        );
+        assert_eq!(checked(get()), Err(403), "no Host at all");
+        let twice = get().append_header(("host", "localhost"));
+        assert_eq!(
+            checked(twice.append_header(("host", "evil.example"))),
+            Err(403)
+        );
+        let absolute = get().uri("http://evil.example/livez");
+        assert_eq!(
+            checked(absolute.insert_header(("host", "localhost"))),
+            Err(403)
+        );
     }
 }

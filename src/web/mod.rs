@@ -1,6 +1,7 @@
 //! The surfaces, one file each, and the relay between them and the backends. Nothing here knows
 //! that it is run by actors.
 
+pub mod body;
 pub mod chat;
 mod chunk;
 #[cfg(test)]

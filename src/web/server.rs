@@ -3,7 +3,7 @@
 //! waits for the permits of those that run, stops the workers, and closes the store last, for
 //! dropped bodies still write to it. A second signal ends at once.
 
-use super::{chat, health, identity, memory, models, openapi, tasks};
+use super::{chat, fault::only, health, identity, memory, models, openapi, tasks};
 use crate::{
     actors::memory::MemoryPort,
     graph::{Graph, start_memory},
@@ -135,11 +135,14 @@ fn worker_graph(state: &Arc<State>, memory: &MemoryPort, next: &AtomicUsize) -> 
 
 /// Every route, and nothing else.
 fn routes(app: &mut web::ServiceConfig) {
+    let chat = web::resource("/chat/completions").post(chat::completions);
+    let list = web::resource("/models").get(models::list);
+    let model = web::resource("/models/{name:.+}").get(models::one);
     app.service(
         web::scope("/v1")
-            .route("/chat/completions", web::post().to(chat::completions))
-            .route("/models", web::get().to(models::list))
-            .route("/models/{name:.+}", web::get().to(models::one)),
+            .service(only("POST", chat))
+            .service(only("GET", list))
+            .service(only("GET", model)),
     )
     .service(
         web::scope("/api/v1")
