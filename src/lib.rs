@@ -12,5 +12,6 @@ pub mod prompt;
 pub mod state;
 pub mod store;
 pub mod supervise;
+pub mod telemetry;
 pub mod turn;
 pub mod web;

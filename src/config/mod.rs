@@ -300,7 +300,8 @@ pub struct Telemetry {
 impl Default for Telemetry {
     fn default() -> Self {
         Telemetry {
-            log: "info".into(),
+            // Without these two's notes on every start.
+            log: "info,actix_server=warn,sea_orm_migration=warn".into(),
             format: LogFormat::Text,
         }
     }

@@ -1,0 +1,19 @@
+//! Logs, to stderr: lines for people, or JSON for collectors. What may not be in them (keys,
+//! prompts, user ids) is kept out where they are written.
+
+use crate::config::{LogFormat, Telemetry};
+use std::io::{IsTerminal, stderr};
+use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
+
+/// Starts logging for this process. A second call changes nothing.
+pub fn start(config: &Telemetry) {
+    let lines = fmt()
+        .with_env_filter(EnvFilter::new(&config.log))
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal());
+    // It fails only where logging has been started before.
+    let _ = match config.format {
+        LogFormat::Text => lines.with_target(false).finish().try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).finish().try_init(),
+    };
+}
