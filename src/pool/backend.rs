@@ -9,7 +9,7 @@ use crate::{
 use awc::http::{Uri, header::HeaderValue};
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -53,8 +53,15 @@ pub(super) struct Seen {
     failed: AtomicU64,
     /// Unix milliseconds; 0: never.
     last_ms: AtomicI64,
-    /// Words of our own only: what a backend says may quote a prompt or a key.
-    last_error: Mutex<Option<String>>,
+    troubles: Mutex<Troubles>,
+}
+
+#[derive(Default)]
+struct Troubles {
+    /// Words of our own only, for what a backend says may quote a prompt or a key; and when.
+    last: Option<(String, i64)>,
+    /// Whether it told what it serves when it was last asked; `None`: it has not been asked.
+    tells: Option<bool>,
 }
 
 /// One backend, as ops read it.
@@ -84,6 +91,8 @@ pub struct BackendStatus {
     pub last_seen_ms: Option<i64>,
     /// What went wrong last.
     pub last_error: Option<String>,
+    /// When that was, in Unix milliseconds.
+    pub last_error_ms: Option<i64>,
 }
 
 /// A backend's settings that cannot be used.
@@ -171,22 +180,24 @@ impl Seen {
     pub(super) fn failed(&self, error: &Error) {
         let why = match error {
             Error::Refused { status: 429, .. } => "it answered 429".into(),
-            Error::Refused { .. } | Error::Invalid { .. } => return self.served(),
+            Error::Refused { .. } => return self.served(),
+            // It was never asked.
+            Error::Invalid { .. } => return,
             // What it said after the colon may quote a prompt.
             Error::Upstream(what) => what.split(": ").next().unwrap_or(what).to_owned(),
             error => error.to_string(),
         };
         self.failed.fetch_add(1, Relaxed);
-        self.trouble(Some(&why));
+        self.troubles().last = Some((why, unix_ms()));
     }
 
-    /// What is wrong with it, or that nothing is any more.
-    pub(super) fn trouble(&self, why: Option<&str>) {
-        let mut last = self
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *last = why.map(str::to_owned);
+    /// It was asked what it serves. Whether the outcome is another than last time.
+    pub(super) fn told(&self, outcome: Result<(), &str>) -> bool {
+        let mut troubles = self.troubles();
+        if let Err(why) = outcome {
+            troubles.last = Some((why.to_owned(), unix_ms()));
+        }
+        troubles.tells.replace(outcome.is_ok()) != Some(outcome.is_ok())
     }
 
     /// Fills in what was seen.
@@ -194,11 +205,11 @@ impl Seen {
         status.served = self.served.load(Relaxed);
         status.failed = self.failed.load(Relaxed);
         status.last_seen_ms = Some(self.last_ms.load(Relaxed)).filter(|ms| *ms > 0);
-        let last = self
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        status.last_error.clone_from(&last);
+        (status.last_error, status.last_error_ms) = self.troubles().last.clone().unzip();
+    }
+
+    fn troubles(&self) -> MutexGuard<'_, Troubles> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

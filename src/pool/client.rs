@@ -131,7 +131,8 @@ impl Client {
         let kind = response.headers().get(CONTENT_TYPE);
         let kind = kind.and_then(|k| k.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
-        let good = (200..300).contains(&status) && kinds.contains(&kind);
+        let good =
+            (200..300).contains(&status) && kinds.iter().any(|k| kind.eq_ignore_ascii_case(k));
         let surprise = format!("it answered with '{}'", kind.escape_debug());
         let body = Body::new(response, by, self.idle);
         if good {
@@ -275,7 +276,13 @@ fn describe(error: SendRequestError) -> String {
             "its host name is not known".into()
         }
         SendRequestError::Connect(ConnectError::Io(error)) => {
-            format!("it cannot be reached ({})", error.kind())
+            match error
+                .get_ref()
+                .and_then(|e| e.downcast_ref::<rustls::Error>())
+            {
+                Some(error) => format!("no secure connection to it ({error})"),
+                None => format!("it cannot be reached ({})", error.kind()),
+            }
         }
         SendRequestError::Connect(_) => "it cannot be reached".into(),
         SendRequestError::Response(actix_web::error::ParseError::Io(_)) => {

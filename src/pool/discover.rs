@@ -2,7 +2,7 @@
 //! answer keeps its last list.
 
 use super::{
-    Backend, Client, Pool,
+    Backend, BackendId, Client, Pool,
     catalog::{Listed, Listing},
     ollama, openai,
 };
@@ -27,11 +27,10 @@ pub async fn watch(pool: Arc<Pool>, config: PoolConfig) {
     loop {
         pool.refresh(&client).await;
         let mut left = jittered(pool.refresh);
-        while pool.unheard(0..pool.places.backends.len()).next().is_some() && left > AGAIN {
+        while left > AGAIN && !pool.unheard().is_empty() {
             tokio::time::sleep(AGAIN).await;
             left -= AGAIN;
-            let unheard: Vec<_> = pool.unheard(0..pool.places.backends.len()).collect();
-            pool.ask(&client, unheard).await;
+            pool.ask(&client, pool.unheard()).await;
         }
         tokio::time::sleep(left).await;
     }
@@ -58,24 +57,25 @@ impl Pool {
         self.ask(client, all).await;
     }
 
-    async fn ask(&self, client: &Client, ids: Vec<usize>) {
+    async fn ask(&self, client: &Client, ids: Vec<BackendId>) {
         let asked = ids.into_iter().map(|id| async move {
             let backend = &self.places.backends[id];
             (id, list(client, backend).await)
         });
-        let answers = join_all(asked).await;
         let mut changed = false;
-        for (id, answer) in answers {
+        for (id, answer) in join_all(asked).await {
             let backend = &self.places.backends[id];
+            let outcome = answer.as_ref().map(|_| ()).map_err(String::as_str);
+            let news = backend.seen.told(outcome);
             match answer {
                 Ok(listed) => {
-                    backend.seen.trouble(None);
+                    if news && !backend.url.is_empty() {
+                        tracing::info!(backend = %backend.name, models = listed.len(), "answers");
+                    }
                     changed |= self.note(id, Some(listed));
                 }
-                Err(why) => {
-                    tracing::debug!(backend = %backend.name, "{why}");
-                    backend.seen.trouble(Some(&why));
-                }
+                Err(why) if news => tracing::warn!(backend = %backend.name, "{why}"),
+                Err(_) => {}
             }
         }
         if changed {
@@ -84,18 +84,17 @@ impl Pool {
     }
 
     /// Whether that is news.
-    fn note(&self, id: usize, listing: Listing) -> bool {
+    fn note(&self, id: BackendId, listing: Listing) -> bool {
         let mut all = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = all[id] != listing;
         all[id] = listing;
         changed
     }
 
-    /// Those of them that have never answered.
-    fn unheard(&self, ids: std::ops::Range<usize>) -> impl Iterator<Item = usize> {
+    /// Those that have never answered.
+    fn unheard(&self) -> Vec<BackendId> {
         let all = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
-        let unheard: Vec<_> = ids.filter(|id| all[*id].is_none()).collect();
-        unheard.into_iter()
+        (0..all.len()).filter(|id| all[*id].is_none()).collect()
     }
 }
 

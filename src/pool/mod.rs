@@ -145,6 +145,7 @@ impl Pool {
                 failed: 0,
                 last_seen_ms: None,
                 last_error: None,
+                last_error_ms: None,
             };
             backend.seen.report(&mut status);
             status

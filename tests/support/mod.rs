@@ -1,4 +1,5 @@
 //! What several test files share; each uses a part of it.
 #![allow(dead_code)]
 
+pub mod answers;
 pub mod upstream;
