@@ -68,12 +68,11 @@ fn answer(prompt: &Prompt) -> String {
     let (mut profile, mut memories, mut query) = (Vec::new(), Vec::new(), String::new());
     for message in &prompt.messages {
         let text = text(&message.content);
-        let (rest, known) = take_block(&text, "user_profile");
-        let (rest, recalled) = take_block(&rest, "memories");
-        profile.extend(known);
-        memories.extend(recalled);
+        profile.extend(block(&text, "user_profile").0);
         if message.role == "user" {
-            query = rest.trim().to_owned();
+            let (recalled, after) = block(&text, "memories");
+            memories.extend(recalled);
+            query = after.trim().to_owned();
         }
     }
     let chinese = query.chars().any(|c| matches!(c, '\u{4e00}'..='\u{9fff}'));
@@ -121,25 +120,28 @@ fn text(content: &Value) -> String {
     }
 }
 
-/// Takes fenced blocks (`<tag …>` to `</tag…>`, on lines of their own) out of a text; their
-/// entries are the lines that begin with a dash.
-fn take_block(text: &str, tag: &str) -> (String, Vec<String>) {
+/// The entries of a fenced block (`<tag …>` to `</tag…>`, on lines of their own), and the text
+/// after it; without a block, all of the text. An entry begins with a dash.
+fn block<'a>(text: &'a str, tag: &str) -> (Vec<String>, &'a str) {
     let (open, close) = (format!("<{tag}"), format!("</{tag}"));
-    let (mut rest, mut entries, mut inside) = (Vec::new(), Vec::new(), false);
-    for line in text.lines() {
-        match line.trim_start() {
-            start if start.starts_with(&close) => inside = false,
-            start if start.starts_with(&open) => inside = true,
-            start if inside => {
-                let entry = start
-                    .strip_prefix("- ")
-                    .map(|entry| entry.trim().to_owned());
-                entries.extend(entry);
+    let (mut entries, mut after, mut inside) = (Vec::new(), text, false);
+    let mut end = 0;
+    for line in text.split_inclusive('\n') {
+        end += line.len();
+        let line = line.trim();
+        if line.starts_with(&close) {
+            (inside, after) = (false, &text[end..]);
+        } else if line.starts_with(&open) {
+            inside = true;
+        } else if inside {
+            match (line.strip_prefix("- "), entries.last_mut()) {
+                (Some(entry), _) => entries.push(entry.to_owned()),
+                (None, Some(entry)) => *entry = format!("{entry} {line}"),
+                (None, None) => entries.push(line.to_owned()),
             }
-            _ => rest.push(line),
         }
     }
-    (rest.join("\n"), entries)
+    (entries, after)
 }
 
 /// Answers a request as a backend would.
@@ -251,7 +253,7 @@ mod tests {
     use std::sync::Arc;
 
     fn prompt(query: &str) -> String {
-        let system = "Be kind.\n\n<user_profile id=\"a1\">\nWhat is known:\n- general / name: Ada\n\
+        let system = "Be kind.\n\nAbout the user.\n<user_profile a1>\n- general / name: Ada\n\
                       - preferences / tone: concise\n</user_profile a1>\nMore.";
         json!({"messages": [
             {"role": "system", "content": system},
@@ -285,14 +287,16 @@ mod tests {
     #[test]
     fn it_names_what_it_knows_and_forty_characters_of_the_question() {
         let query = format!(
-            "<memories a1>\n- \"tea\" (May)\n</memories a1>\n{}",
+            "From earlier.\n<memories a1>\n- 2026-09-21\n  user: tea\n  assistant: Noted.\n\
+             - 2026-09-20\n  user: Bern\n</memories a1>\n\n{}",
             "x".repeat(50)
         );
         assert_eq!(
             reply(prompt(&query).as_bytes()),
             format!(
                 "I know about you: general / name: Ada; preferences / tone: concise. \
-                 I remember: \"tea\" (May). You asked: {}",
+                 I remember: 2026-09-21 user: tea assistant: Noted.; \
+                 2026-09-20 user: Bern. You asked: {}",
                 "x".repeat(40)
             )
         );
