@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sundynix::{
     config::{BackendConfig, Config},
     error::Error,
-    pool::{Client, Pool, watch},
+    pool::{Client, Pool, ollama_at, watch},
 };
 
 fn pool(urls: &[String]) -> (Arc<Pool>, Config) {
@@ -92,4 +92,21 @@ async fn one_that_comes_up_later_is_found_by_itself() {
         tokio::task::yield_now().await;
     }
     watching.abort();
+}
+
+#[actix_web::test]
+async fn an_ollama_nearby_is_found_and_nothing_else_is_taken_for_one() {
+    let ollama = Upstream::start();
+    let found = ollama_at(&ollama.addr.to_string()).await.unwrap();
+    assert_eq!(found.url, ollama.ollama());
+    let config = Config {
+        backend: vec![found],
+        ..Config::default()
+    };
+    let pool = Pool::new(&config).unwrap();
+    pool.refresh(&Client::new(&config.pool)).await;
+    assert_eq!(pool.context("m"), Some(4096));
+    ollama.route("/api/tags", http(200, "text/html", "<html>"));
+    assert!(ollama_at(&ollama.addr.to_string()).await.is_none());
+    assert!(ollama_at(&Upstream::refusing().to_string()).await.is_none());
 }

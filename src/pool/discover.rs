@@ -38,9 +38,13 @@ pub async fn watch(pool: Arc<Pool>, config: PoolConfig) {
 
 /// An Ollama on this machine, or where `OLLAMA_HOST` says.
 pub async fn find_ollama() -> Option<BackendConfig> {
-    let host = std::env::var("OLLAMA_HOST").unwrap_or_default();
+    ollama_at(&std::env::var("OLLAMA_HOST").unwrap_or_default()).await
+}
+
+/// An Ollama at a host, written as in `OLLAMA_HOST`.
+pub async fn ollama_at(host: &str) -> Option<BackendConfig> {
     let config = BackendConfig {
-        url: ollama_url(&host),
+        url: ollama_url(host),
         dialect: Some(DialectName::Ollama),
         ..BackendConfig::default()
     };
