@@ -38,11 +38,12 @@ pub async fn watch(pool: Arc<Pool>, config: PoolConfig) {
 
 /// An Ollama on this machine, or where `OLLAMA_HOST` says.
 pub async fn find_ollama() -> Option<BackendConfig> {
-    ollama_at(&std::env::var("OLLAMA_HOST").unwrap_or_default()).await
+    let host = std::env::var("OLLAMA_HOST").unwrap_or_default();
+    ollama_at(&host, NEARBY).await
 }
 
 /// An Ollama at a host, written as in `OLLAMA_HOST`.
-pub async fn ollama_at(host: &str) -> Option<BackendConfig> {
+pub async fn ollama_at(host: &str, within: Duration) -> Option<BackendConfig> {
     let config = BackendConfig {
         url: ollama_url(host),
         dialect: Some(DialectName::Ollama),
@@ -50,7 +51,7 @@ pub async fn ollama_at(host: &str) -> Option<BackendConfig> {
     };
     let backend = Backend::new(0, &config, &SimulatorConfig::default()).ok()?;
     let client = Client::new(&PoolConfig::default());
-    let tags = client.ask(&backend, &backend.list, NEARBY).await.ok()?;
+    let tags = client.ask(&backend, &backend.list, within).await.ok()?;
     ollama::models(&tags, b"").ok().map(|_| config)
 }
 
