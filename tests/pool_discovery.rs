@@ -2,15 +2,12 @@
 
 use crate::support::upstream::{Upstream, http, ok};
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use sundynix::{
     config::{BackendConfig, Config},
     error::Error,
-    pool::{Client, Pool, ollama_at, watch},
+    pool::{Client, Pool, watch},
 };
-
-/// Longer than any machine stalls.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn pool(urls: &[String]) -> (Arc<Pool>, Config) {
     let backend = |(at, url): (usize, &String)| BackendConfig {
@@ -95,29 +92,4 @@ async fn one_that_comes_up_later_is_found_by_itself() {
         tokio::task::yield_now().await;
     }
     watching.abort();
-}
-
-#[actix_web::test]
-async fn an_ollama_nearby_is_found_and_nothing_else_is_taken_for_one() {
-    let ollama = Upstream::start();
-    let found = ollama_at(&ollama.addr.to_string(), PATIENCE).await.unwrap();
-    assert_eq!(found.url, ollama.ollama());
-    let config = Config {
-        backend: vec![found],
-        ..Config::default()
-    };
-    let pool = Pool::new(&config).unwrap();
-    pool.refresh(&Client::new(&config.pool)).await;
-    assert_eq!(pool.context("m"), Some(4096));
-    ollama.route("/api/tags", http(200, "text/html", "<html>"));
-    assert!(
-        ollama_at(&ollama.addr.to_string(), PATIENCE)
-            .await
-            .is_none()
-    );
-    assert!(
-        ollama_at(&Upstream::refusing().to_string(), PATIENCE)
-            .await
-            .is_none()
-    );
 }

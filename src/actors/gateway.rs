@@ -13,7 +13,7 @@ use crate::{
     turn::{Case, Port, Stage, Turn},
 };
 use actix::prelude::*;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// The longest conversation name and user id, in bytes.
 const NAME_BYTES: usize = 256;
@@ -84,16 +84,9 @@ impl Handler<Poke> for GatewayActor {
 }
 
 fn admit(state: &State, case: &mut Case, asked: Submitted) -> Result<Asked, Error> {
-    check_meta(case)?;
-    if let Ask::Native(task) = &asked.ask {
-        task.check()?;
-    }
+    asked.check(&case.meta)?;
     let model = state.pool.resolve(asked.model.as_deref())?;
     let conversation = asked.conversation.as_deref();
-    if conversation.is_some_and(|c| c.is_empty() || c.len() > NAME_BYTES) {
-        let detail = format!("a conversation name has 1 to {NAME_BYTES} bytes");
-        return Err(Error::invalid("conversation", detail));
-    }
     case.deadline = case.began + Duration::from_secs(state.config.limits.deadline_s);
     case.user = asked.user.as_deref().map(UserKey::local);
     if let Some(user) = &asked.user {
@@ -123,11 +116,22 @@ fn admit(state: &State, case: &mut Case, asked: Submitted) -> Result<Asked, Erro
     })
 }
 
-fn check_meta(case: &Case) -> Result<(), Error> {
-    let bytes: usize = case.meta.iter().map(|(k, v)| k.len() + v.len()).sum();
-    if case.meta.len() > META.0 || bytes > META.1 {
-        let detail = format!("meta takes {} entries and {} bytes in all", META.0, META.1);
-        return Err(Error::invalid("meta", detail));
+impl Submitted {
+    /// The limits. A surface that answers before the turn has run asks for itself beforehand.
+    pub fn check(&self, meta: &BTreeMap<String, String>) -> Result<(), Error> {
+        let bytes: usize = meta.iter().map(|(k, v)| k.len() + v.len()).sum();
+        if meta.len() > META.0 || bytes > META.1 {
+            let detail = format!("meta takes {} entries and {} bytes in all", META.0, META.1);
+            return Err(Error::invalid("meta", detail));
+        }
+        let conversation = self.conversation.as_deref();
+        if conversation.is_some_and(|c| c.is_empty() || c.len() > NAME_BYTES) {
+            let detail = format!("a conversation name has 1 to {NAME_BYTES} bytes");
+            return Err(Error::invalid("conversation", detail));
+        }
+        match &self.ask {
+            Ask::Native(task) => task.check(),
+            Ask::Chat(_) => Ok(()),
+        }
     }
-    Ok(())
 }

@@ -39,19 +39,14 @@ pub async fn watch(pool: Arc<Pool>, config: PoolConfig) {
 /// An Ollama on this machine, or where `OLLAMA_HOST` says.
 pub async fn find_ollama() -> Option<BackendConfig> {
     let host = std::env::var("OLLAMA_HOST").unwrap_or_default();
-    ollama_at(&host, NEARBY).await
-}
-
-/// An Ollama at a host, written as in `OLLAMA_HOST`.
-pub async fn ollama_at(host: &str, within: Duration) -> Option<BackendConfig> {
     let config = BackendConfig {
-        url: ollama_url(host),
+        url: ollama_url(&host),
         dialect: Some(DialectName::Ollama),
         ..BackendConfig::default()
     };
     let backend = Backend::new(0, &config, &SimulatorConfig::default()).ok()?;
     let client = Client::new(&PoolConfig::default());
-    let tags = client.ask(&backend, &backend.list, within).await.ok()?;
+    let tags = client.ask(&backend, &backend.list, NEARBY).await.ok()?;
     ollama::models(&tags, b"").ok().map(|_| config)
 }
 

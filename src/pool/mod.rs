@@ -17,7 +17,7 @@ pub mod simulator;
 
 pub use backend::{Backend, BackendId, BackendStatus, BadBackend};
 pub use client::{Answer, Client, Failure};
-pub use discover::{find_ollama, ollama_at, watch};
+pub use discover::{find_ollama, watch};
 pub use lease::Lease;
 
 use crate::{config::Config, error::Error};

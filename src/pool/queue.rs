@@ -147,7 +147,7 @@ pub(super) async fn stand(
 mod tests {
     use crate::{
         error::Error,
-        pool::{Pool, catalog::Catalog, testing::pool},
+        pool::{Pool, testing::pool},
     };
     use futures_util::{FutureExt, future::join_all};
     use std::{
@@ -223,19 +223,6 @@ mod tests {
             pool.queue("m", &[0, 1]).await,
             Err(Error::NoBackend(_))
         ));
-    }
-
-    #[tokio::test]
-    async fn a_backend_that_now_serves_the_model_is_used_at_once() {
-        let pool = pool(&[1, 1]);
-        let first = Catalog::of([(&*pool.places.backends[0], &None)].into_iter());
-        pool.places.publish(first);
-        let _held = pool.lease("m", &[]).unwrap().unwrap();
-        let mut waiting = Box::pin(pool.queue("m", &[]));
-        assert!((&mut waiting).now_or_never().is_none());
-        pool.publish();
-        let got = waiting.now_or_never().unwrap().unwrap();
-        assert_eq!(got.backend().id, 1);
     }
 
     #[tokio::test(start_paused = true)]

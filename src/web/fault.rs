@@ -100,19 +100,24 @@ pub struct Problem<'a> {
 }
 
 /// An error as problem details.
-pub fn problem_bytes(error: &Error) -> Bytes {
+pub fn problem(error: &Error) -> Problem<'_> {
     let status = error.status();
     let title = StatusCode::from_u16(status)
         .ok()
         .and_then(|s| s.canonical_reason());
-    bytes(&Problem {
+    Problem {
         kind: format!("urn:sundynix:error:{}", error.code()),
         title: title.unwrap_or("Error"),
         status,
         detail: error.to_string(),
         code: error.code(),
         field: error.field(),
-    })
+    }
+}
+
+/// The same, as bytes.
+pub fn problem_bytes(error: &Error) -> Bytes {
+    bytes(&problem(error))
 }
 
 #[derive(Serialize)]

@@ -11,6 +11,7 @@ pub mod fault;
 mod frame;
 pub mod health;
 pub mod identity;
+mod json;
 pub mod memory;
 pub mod models;
 pub mod openapi;

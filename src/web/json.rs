@@ -1,0 +1,100 @@
+//! JSON bodies of our own surfaces: the error names the path at fault and what would be right, and
+//! repeats nothing of what was sent.
+
+use crate::error::Error;
+use serde::de::DeserializeOwned;
+
+/// Reads a body, strictly.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        wrong(&path, error.inner())
+    })?;
+    json.end().map_err(|error| wrong(".", &error))?;
+    Ok(read)
+}
+
+fn wrong(path: &str, error: &serde_json::Error) -> Error {
+    if !error.is_data() {
+        let (line, column) = (error.line(), error.column());
+        let detail = format!("the body is not JSON (line {line}, column {column})");
+        return Error::invalid("the body", detail);
+    }
+    let said = error.to_string();
+    let quoted = |word: &str| {
+        let rest = said.split_once(word)?.1;
+        Some(rest.split('`').nth(1)?.to_owned())
+    };
+    let (parent, inside) = match path {
+        "." | "?" => (String::new(), String::new()),
+        path => (path.to_owned(), format!("{path}.")),
+    };
+    if let Some(name) = quoted("missing field") {
+        return Error::invalid(format!("{inside}{name}"), format!("`{name}` is missing"));
+    }
+    if quoted("unknown field").is_some() {
+        // The path ends in the unknown name already.
+        let known = said.split_once("expected ").map(|(_, names)| names);
+        let known = known.map(|names| names.split(" at line").next().unwrap_or(names));
+        let detail = format!(
+            "this field is not known here; expected {}",
+            known.unwrap_or("none")
+        );
+        return Error::invalid(short(&parent), detail);
+    }
+    if let Some(name) = quoted("duplicate field") {
+        return Error::invalid(name, "this field is there twice");
+    }
+    let expected = said.rsplit_once("expected ").map(|(_, what)| what);
+    let expected = expected.map(|what| what.split(" at line").next().unwrap_or(what));
+    let field = if parent.is_empty() {
+        "the body".into()
+    } else {
+        short(&parent)
+    };
+    Error::invalid(
+        field,
+        format!("expected {}", expected.unwrap_or("another value")),
+    )
+}
+
+/// A path may hold names the caller made up.
+fn short(path: &str) -> String {
+    path.chars().filter(|c| !c.is_control()).take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use std::collections::BTreeMap;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        #[allow(dead_code)]
+        query: String,
+        #[serde(default)]
+        #[allow(dead_code)]
+        meta: BTreeMap<String, String>,
+    }
+
+    #[test]
+    fn the_path_is_named_and_nothing_is_repeated() {
+        for (body, field) in [
+            (r#"{"query": "secret"#, "the body"),
+            (r#"["secret"]"#, "the body"),
+            (r#"{}"#, "query"),
+            (r#"{"query": 5}"#, "query"),
+            (r#"{"query": "q", "meta": {"a": ["secret"]}}"#, "meta.a"),
+            (r#"{"query": "q", "model_": "secret"}"#, "model_"),
+            (r#"{"query": "q", "query": "secret"}"#, "query"),
+            (r#"{"query": "q"} secret"#, "the body"),
+        ] {
+            let error = parse::<Body>(body.as_bytes()).unwrap_err();
+            assert_eq!(error.field(), Some(field), "{body}: {error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One detached task: its events, framed once and shared by all who view it, on whichever worker;
+//! its state; and the way to cancel it.
+
+use crate::{
+    error::Error,
+    prompt::RecallReport,
+    web::exchange::{Outcome, Piece},
+};
+use bytes::Bytes;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// The events of one task may take so much; an answer beyond it is cut.
+const LOG_BYTES: usize = 16 << 20;
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It runs.
+    Running,
+    /// All of the answer came.
+    Done,
+    /// It broke off.
+    Failed,
+    /// Somebody cancelled it.
+    Cancelled,
+}
+
+/// One detached task.
+pub struct Task {
+    /// Its id, and its turn's.
+    pub id: Arc<str>,
+    /// Whose it is; nobody else sees it.
+    pub owner: Option<String>,
+    /// When it came, Unix milliseconds.
+    pub created_ms: i64,
+    log: Mutex<Log>,
+    /// How many events there are; viewers wait for it to change.
+    count: watch::Sender<usize>,
+    cancel: watch::Sender<bool>,
+}
+
+/// What became of a task so far.
+#[derive(Clone)]
+pub struct Log {
+    events: Vec<Bytes>,
+    bytes: usize,
+    /// Where it stands.
+    pub status: Status,
+    /// The answer so far.
+    pub text: String,
+    /// What was recalled for it.
+    pub recalled: Option<RecallReport>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Why it failed.
+    pub error: Option<Error>,
+}
+
+impl Task {
+    /// A task about to run.
+    pub fn new(id: Arc<str>, owner: Option<String>, created_ms: i64) -> Self {
+        Task {
+            id,
+            owner,
+            created_ms,
+            log: Mutex::new(Log {
+                events: Vec::new(),
+                bytes: 0,
+                status: Status::Running,
+                text: String::new(),
+                recalled: None,
+                outcome: None,
+                error: None,
+            }),
+            count: watch::Sender::new(0),
+            cancel: watch::Sender::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends what happened. False: the log is full, and the task is to end.
+    pub fn push(&self, piece: Piece) -> bool {
+        let mut log = self.lock();
+        if log.status != Status::Running {
+            return false;
+        }
+        let event = super::event::frame(log.events.len() + 1, &piece);
+        if matches!(piece, Piece::Text(_)) && log.bytes + event.len() > LOG_BYTES {
+            return false;
+        }
+        match piece {
+            Piece::Recalled(report) => log.recalled = Some(report),
+            Piece::Text(text) => log.text.push_str(&text),
+            Piece::Quiet => return true,
+            Piece::Done(outcome) => {
+                log.status = Status::Done;
+                log.outcome = Some(outcome);
+            }
+            Piece::Failed(error) => {
+                log.status = match error {
+                    Error::Cancelled => Status::Cancelled,
+                    _ => Status::Failed,
+                };
+                log.error = Some(error);
+            }
+        }
+        log.bytes += event.len();
+        log.events.push(event);
+        let count = log.events.len();
+        drop(log);
+        self.count.send_replace(count);
+        true
+    }
+
+    /// What became of it so far, without the events.
+    pub fn read(&self) -> Log {
+        let log = self.lock();
+        Log {
+            events: Vec::new(),
+            ..log.clone()
+        }
+    }
+
+    /// Whether it has ended.
+    pub fn ended(&self) -> bool {
+        self.lock().status != Status::Running
+    }
+
+    /// Bytes that its events take.
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// Events there are now.
+    pub fn count(&self) -> usize {
+        self.lock().events.len()
+    }
+
+    /// Told when there are more events.
+    pub fn watch(&self) -> watch::Receiver<usize> {
+        self.count.subscribe()
+    }
+
+    /// The events after the first `seen`, and whether the last of all is among them or before.
+    pub fn after(&self, seen: usize) -> (Vec<Bytes>, bool) {
+        let log = self.lock();
+        let events = log.events.get(seen..).unwrap_or_default().to_vec();
+        (events, log.status != Status::Running)
+    }
+
+    /// Resolves once the task has ended.
+    pub async fn end(&self) {
+        let mut count = self.watch();
+        while !self.ended() {
+            if count.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Asks it to end.
+    pub fn cancel(&self) {
+        self.cancel.send_replace(true);
+    }
+
+    /// Resolves when somebody has asked it to end.
+    pub async fn cancelled(&self) {
+        let mut cancel = self.cancel.subscribe();
+        // The sender is ours: it outlives the wait.
+        let _ = cancel.wait_for(|cancelled| *cancelled).await;
+    }
+}

@@ -1,0 +1,255 @@
+//! Looking at a task: its state, its events from wherever the viewer was, and its end by `DELETE`.
+
+use super::{
+    cap,
+    event::{self, PING, Recalled},
+    last_event_id,
+    log::{Status, Task},
+};
+use crate::{
+    error::Error,
+    graph::Graph,
+    web::{
+        exchange::{Kept, Piece},
+        fault::{self, Fault, problem},
+        identity,
+        server::graph,
+    },
+};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{Instant, Interval, interval_at, timeout},
+};
+
+/// A silent connection gets a sign of life this often.
+const QUIET: Duration = Duration::from_secs(15);
+
+/// A cancelled task is waited for so long, to tell its last state.
+const CANCELLING: Duration = Duration::from_secs(1);
+
+/// A task's state.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct TaskState {
+    task_id: String,
+    status: Status,
+    /// Where its events are; the URL can be read without headers for a while.
+    events: String,
+    /// When it came, Unix milliseconds.
+    created_ms: i64,
+    /// The answer so far.
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recalled: Option<Recalled>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    usage: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    turn_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Kept>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    error: Option<serde_json::Value>,
+}
+
+impl TaskState {
+    /// As it is now.
+    pub fn of(graph: &Graph, task: &Task) -> Self {
+        let log = task.read();
+        let outcome = log.outcome.as_ref();
+        TaskState {
+            task_id: task.id.to_string(),
+            status: log.status,
+            events: events_url(graph, task),
+            created_ms: task.created_ms,
+            recalled: log.recalled.as_ref().map(Recalled::from),
+            finish_reason: outcome.map(|o| o.finish_reason.clone()),
+            usage: outcome.and_then(event::usage),
+            turn_id: outcome.map(|o| o.turn_id.to_string()),
+            memory: outcome.map(|o| o.memory),
+            error: log
+                .error
+                .and_then(|e| serde_json::to_value(problem(&e)).ok()),
+            text: log.text,
+        }
+    }
+}
+
+/// Where a task's events are, with the capability to read them for as long as they can be there.
+fn events_url(graph: &Graph, task: &Task) -> String {
+    let limits = &graph.state.config.limits;
+    let until = cap::now() + limits.deadline_s + limits.task_keep_s;
+    let cap = cap::make(&graph.state.secret, &task.id, until);
+    format!("/api/v1/tasks/{}/events?cap={cap}", task.id)
+}
+
+/// 202: it runs by itself.
+pub(super) fn accepted(graph: &Graph, task: &Task) -> HttpResponse {
+    #[derive(Serialize)]
+    struct Accepted {
+        task_id: String,
+        status: Status,
+        events: String,
+    }
+    HttpResponse::Accepted()
+        .insert_header((header::LOCATION, format!("/api/v1/tasks/{}", task.id)))
+        .json(Accepted {
+            task_id: task.id.to_string(),
+            status: task.read().status,
+            events: events_url(graph, task),
+        })
+}
+
+/// `GET /api/v1/tasks/{id}`
+pub async fn state(req: HttpRequest, id: web::Path<String>) -> Result<HttpResponse, Fault> {
+    let graph = graph(&req);
+    let task = own(&req, &graph, &id).map_err(Fault::native)?;
+    Ok(HttpResponse::Ok().json(TaskState::of(&graph, &task)))
+}
+
+/// `DELETE /api/v1/tasks/{id}`: cancels it; what has ended stays as it is.
+pub async fn cancel(req: HttpRequest, id: web::Path<String>) -> Result<HttpResponse, Fault> {
+    let graph = graph(&req);
+    let task = own(&req, &graph, &id).map_err(Fault::native)?;
+    task.cancel();
+    // Its worker may be busy: then its state says running still, and it ends a little later.
+    let _ = timeout(CANCELLING, task.end()).await;
+    Ok(HttpResponse::Ok().json(TaskState::of(&graph, &task)))
+}
+
+/// The task, if it is the caller's.
+fn own(req: &HttpRequest, graph: &Graph, id: &str) -> Result<Arc<Task>, Error> {
+    let user = identity::user(req)?;
+    let task = graph.state.tasks.get(&graph.state.config.limits, id)?;
+    match task.owner == user {
+        true => Ok(task),
+        false => Err(Error::NotFound("task")),
+    }
+}
+
+/// The query of the events' URL.
+#[derive(Deserialize)]
+pub struct Viewing {
+    cap: Option<String>,
+    last_event_id: Option<String>,
+}
+
+/// `GET /api/v1/tasks/{id}/events`
+pub async fn events(
+    req: HttpRequest,
+    id: web::Path<String>,
+    viewing: web::Query<Viewing>,
+) -> Result<HttpResponse, Fault> {
+    let graph = graph(&req);
+    view(&req, &graph, &id, &viewing).map_err(Fault::native)
+}
+
+fn view(
+    req: &HttpRequest,
+    graph: &Graph,
+    id: &str,
+    viewing: &Viewing,
+) -> Result<HttpResponse, Error> {
+    let task = match &viewing.cap {
+        None => own(req, graph, id)?,
+        Some(cap) if cap::opens(&graph.state.secret, id, cap) => {
+            graph.state.tasks.get(&graph.state.config.limits, id)?
+        }
+        Some(_) => {
+            let detail = "this events URL is not valid any more: GET the task for a new one";
+            return Err(Error::Forbidden(detail.into()));
+        }
+    };
+    let seen = last_event_id(req, viewing.last_event_id.as_deref())?;
+    let (after, ended) = task.after(seen);
+    if seen > task.count() {
+        return Err(Error::invalid(
+            "Last-Event-ID",
+            "this task has no such event",
+        ));
+    }
+    match ended && after.is_empty() {
+        // An `EventSource` stops here.
+        true => Ok(HttpResponse::NoContent().finish()),
+        false => Ok(stream(task, seen)),
+    }
+}
+
+/// A viewer of a task, who has seen the first `seen` events.
+pub(super) fn stream(task: Arc<Task>, seen: usize) -> HttpResponse {
+    struct At {
+        task: Arc<Task>,
+        seen: usize,
+        more: watch::Receiver<usize>,
+        ping: Interval,
+    }
+    let at = At {
+        more: task.watch(),
+        task,
+        seen,
+        ping: interval_at(Instant::now() + QUIET, QUIET),
+    };
+    let events = stream::unfold(Some(at), |at| async move {
+        let mut at = at?;
+        loop {
+            at.more.mark_unchanged();
+            let (events, ended) = at.task.after(at.seen);
+            if !events.is_empty() {
+                at.seen += events.len();
+                at.ping.reset();
+                return Some((Ok::<_, Infallible>(joined(events)), (!ended).then_some(at)));
+            }
+            tokio::select! {
+                more = at.more.changed() => more.ok()?,
+                _ = at.ping.tick() => return Some((Ok(PING), Some(at))),
+            }
+        }
+    });
+    fault::sse(&mut HttpResponse::Ok()).streaming(events)
+}
+
+fn joined(mut events: Vec<Bytes>) -> Bytes {
+    if events.len() == 1 {
+        return events.swap_remove(0);
+    }
+    let mut all = BytesMut::new();
+    events.iter().for_each(|event| all.extend_from_slice(event));
+    all.freeze()
+}
+
+/// The pieces of a task that is bound to its connection, framed as they come.
+pub(super) fn framed(
+    first: Option<Piece>,
+    pieces: Pin<Box<dyn Stream<Item = Piece>>>,
+) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let ping = interval_at(Instant::now() + QUIET, QUIET);
+    stream::unfold(
+        (first, pieces, ping, 1),
+        |(first, mut pieces, mut ping, id)| async move {
+            let piece = match first {
+                Some(piece) => piece,
+                None => tokio::select! {
+                    biased;
+                    piece = pieces.next() => piece?,
+                    _ = ping.tick() => Piece::Quiet,
+                },
+            };
+            let next = match piece {
+                Piece::Quiet => id,
+                _ => {
+                    ping.reset();
+                    id + 1
+                }
+            };
+            Some((Ok(event::frame(id, &piece)), (None, pieces, ping, next)))
+        },
+    )
+}
