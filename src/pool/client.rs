@@ -28,6 +28,8 @@ use tokio::time::Instant;
 const KEEP_IDLE: Duration = Duration::from_secs(3);
 /// The most that is read of an error's body.
 const ERROR_BYTES: usize = 64 << 10;
+/// How long the rest of an error is waited for.
+const ERROR_WAIT: Duration = Duration::from_secs(2);
 /// The most that is read of a whole answer.
 const WHOLE_BYTES: usize = 64 << 20;
 
@@ -138,11 +140,12 @@ impl Client {
         if good {
             return Ok(body);
         }
-        let text = body.read(ERROR_BYTES).await.unwrap_or_default();
+        let text = tokio::time::timeout(ERROR_WAIT, body.read(ERROR_BYTES)).await;
+        let text = text.ok().and_then(Result::ok).unwrap_or_default();
         Err(match status {
             200..300 => match refusal::under_200(&text) {
-                Some(said) => Failure::elsewhere(said.upstream("it answered with an error")),
-                None => Failure::upstream(surprise),
+                Ok(Some(said)) => Failure::elsewhere(said.upstream("it answered with an error")),
+                _ => Failure::upstream(surprise),
             },
             // Its words may show our key, and the caller can do nothing about it.
             401 | 403 => Failure::upstream("it refused our credentials; check its `api_key`"),
@@ -176,15 +179,13 @@ impl Client {
             _ => failure,
         })?;
         let whole = body.read(WHOLE_BYTES).await.map_err(Failure::elsewhere)?;
-        // Also finds a body that ended early: awc takes that for its end.
-        if serde_json::from_slice::<serde::de::IgnoredAny>(&whole).is_err() {
-            return Err(Failure::upstream("its answer is cut off or is not JSON"));
-        }
         match refusal::under_200(&whole) {
-            Some(said) => Err(Failure::elsewhere(
+            // Also finds a body that ended early: awc takes that for its end.
+            Err(_) => Err(Failure::upstream("its answer is cut off or is not JSON")),
+            Ok(Some(said)) => Err(Failure::elsewhere(
                 said.upstream("it answered with an error"),
             )),
-            None => Ok(whole),
+            Ok(None) => Ok(whole),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Errors in backends' own words: every server has another shape for them.
 
 use crate::error::Error;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
 
 /// The longest message passed on, in bytes.
 const MESSAGE: usize = 2048;
@@ -27,12 +28,21 @@ pub(super) fn read(body: &[u8]) -> Said {
     }
 }
 
-/// The error in an answer whose status said nothing of one.
-pub(super) fn under_200(body: &[u8]) -> Option<Said> {
-    let value: Value = serde_json::from_slice(body).ok()?;
-    let shown = value.get("error").is_some_and(|e| !e.is_null());
-    (shown || value.get("object") == Some(&"error".into()))
-        .then(|| of_json(&value).unwrap_or_default())
+/// As much of an answer as tells whether it is one.
+#[derive(Deserialize)]
+struct Glance<'a> {
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    object: Option<&'a RawValue>,
+}
+
+/// The error in an answer whose status said nothing of one. `Err`: it is no whole JSON object.
+pub(super) fn under_200(body: &[u8]) -> Result<Option<Said>, serde_json::Error> {
+    let seen: Glance = serde_json::from_slice(body)?;
+    let object = seen.object.map(RawValue::get);
+    let failed = seen.error.is_some() || object == Some(r#""error""#);
+    Ok(failed.then(|| read(body)))
 }
 
 fn of_json(value: &Value) -> Option<Said> {
@@ -159,9 +169,12 @@ mod tests {
 
     #[test]
     fn an_answer_is_no_error() {
-        assert_eq!(under_200(br#"{"choices":[],"error":null}"#), None);
-        assert_eq!(under_200(b"data: {}"), None);
-        assert!(under_200(br#"{"error":"x"}"#).is_some());
-        assert!(under_200(br#"{"object":"error","message":"x"}"#).is_some());
+        let said = |body: &str| under_200(body.as_bytes()).ok();
+        assert_eq!(said(r#"{"choices":[],"error":null}"#), Some(None));
+        assert_eq!(said("data: {}"), None);
+        assert_eq!(said(r#"{"choices":["#), None);
+        assert!(said(r#"{"error":"x"}"#).unwrap().is_some());
+        let object = r#"{"object":"error","message":"x"}"#;
+        assert!(said(object).unwrap().is_some());
     }
 }
