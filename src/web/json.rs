@@ -4,8 +4,12 @@
 use crate::error::Error;
 use serde::de::DeserializeOwned;
 
-/// Reads a body, strictly.
+/// Reads a body that is an object, strictly.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    // serde would take an array for a struct, member by member.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Error::invalid("the body", "expected a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
