@@ -1,13 +1,40 @@
 //! The store: the only place that knows SQL exists. Reads go through a small pool; writes stand in
-//! a queue that one committer empties in groups, on a runtime of its own.
+//! a queue that one committer empties in groups. Pools and committer live on a runtime of their
+//! own, so that a blocked commit blocks no worker.
+
+mod committer;
+mod database;
+mod directory;
+mod entity;
+mod keep;
+mod outage;
+mod queue;
+mod read;
+mod rows;
+mod settle;
+mod shared;
+mod spool;
 
 use crate::{
     config::Config,
     error::Error,
-    memory::{Ack, Profile, Resident, Residents, TurnId, UserKey, Writeback},
+    memory::{Ack, Profile, Resident, Residents, SLOT_NAME_BYTES, UserKey, Writeback},
 };
-use std::{collections::BTreeMap, sync::Arc};
-use tokio::sync::oneshot;
+use shared::Shared;
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, atomic::Ordering::SeqCst, mpsc},
+    time::Duration,
+};
+use tokio::{runtime::Runtime, sync::oneshot};
+
+/// One for the committer, one for reads beside it.
+const THREADS: usize = 2;
+/// A start waits so long for the replay of what an earlier run left; then it goes on degraded.
+const REPLAY_WAIT: Duration = Duration::from_secs(10);
+/// A close waits so long for the queue to empty.
+const CLOSE_WAIT: Duration = Duration::from_secs(30);
 
 /// One write for the committer, with the channel its outcome goes to.
 pub enum Command {
@@ -45,50 +72,151 @@ pub struct Erased {
     pub spool: u64,
 }
 
-/// A handle; clones share.
-#[derive(Clone)]
-pub struct Store {}
-
 /// Why a store did not open or answer. Its text never holds a password.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct StoreError(pub String);
 
-impl Store {
-    /// Opens (and migrates) the database, locks the data directory, replays the spool, starts the
-    /// committer.
-    pub fn open(_config: &Config, _residents: Arc<Residents>) -> Result<Store, StoreError> {
-        todo!()
-    }
-    /// Puts a command into the committer's queue. Never blocks.
-    pub fn enqueue(&self, _command: Command) {
-        todo!()
-    }
-    /// The store does not answer; write-backs go to the spool.
-    pub fn is_down(&self) -> bool {
-        todo!()
-    }
-    /// The spool is full as well: memory is off.
-    pub fn spool_full(&self) -> bool {
-        todo!()
-    }
-    /// Whether this process is the only writer (SQLite), so that its cache is the truth.
-    pub fn owns_cache(&self) -> bool {
-        todo!()
-    }
-    /// Reads a user: profile, latest turns, unsettled ones included; fills the cache.
-    pub async fn resident(&self, _user: &UserKey) -> Result<Arc<Resident>, StoreError> {
-        todo!()
-    }
-    /// The secret that keys hashes, made once and kept in the store.
-    pub fn secret(&self) -> [u8; 32] {
-        todo!()
-    }
-    /// Empties the queue and closes the connections.
-    pub fn close(&self) {
-        todo!()
+/// A handle; clones share. It must be closed: dropping the last clone is a crash, survived like
+/// any other.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    runtime: Arc<Own>,
+}
+
+/// The store's runtime. Dropped from wherever, so it may not wait.
+struct Own(Option<Runtime>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
-#[allow(unused)]
-fn _t(_: TurnId) {}
+impl Own {
+    fn new() -> Result<Own, StoreError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("store")
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(|e| StoreError(format!("cannot start a thread: {e}")))?;
+        Ok(Own(Some(runtime)))
+    }
+
+    /// Runs on the store's threads, and blocks this one.
+    fn wait<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        if let Some(runtime) = &self.0 {
+            runtime.spawn(async move { reply.send(work.await) });
+        }
+        answer.recv().map_err(|_| StoreError("the store crashed at its start".into()))
+    }
+}
+
+/// Applies the migrations that are missing, and nothing else.
+pub fn migrate(config: &Config) -> Result<(), StoreError> {
+    let runtime = Own::new()?;
+    let opening = Shared::open(config, Arc::new(Residents::new(0)))?;
+    runtime.wait(async move { opening.open().await.map(drop) })?
+}
+
+impl Store {
+    /// Opens (and migrates) the database, locks the data directory, replays the spool, starts the
+    /// committer. Blocks until all that is done, or gives the replay up for now.
+    pub fn open(config: &Config, residents: Arc<Residents>) -> Result<Store, StoreError> {
+        let runtime = Own::new()?;
+        let opening = Shared::open(config, residents)?;
+        let shared = Arc::new(runtime.wait(opening.open())??);
+        let starting = shared.clone();
+        if let Some(runtime) = &runtime.0 {
+            runtime.spawn(async move {
+                committer::run(starting.clone()).await;
+                starting.ended.open();
+            });
+        }
+        shared.ready.wait(REPLAY_WAIT);
+        let runtime = Arc::new(runtime);
+        Ok(Store { shared, runtime })
+    }
+
+    /// Puts a command into the committer's queue. Never blocks.
+    pub fn enqueue(&self, command: Command) {
+        if let Command::Upsert(upsert, _) = &command
+            && let Err(error) = check(upsert)
+        {
+            if let Command::Upsert(_, reply) = command {
+                let _ = reply.send(Err(error));
+            }
+            return;
+        }
+        self.shared.queue.push(command);
+    }
+
+    /// The store does not answer; write-backs go to the spool.
+    pub fn is_down(&self) -> bool {
+        self.shared.down.load(SeqCst)
+    }
+
+    /// The spool is full as well: memory is off.
+    pub fn spool_full(&self) -> bool {
+        self.shared.full.load(SeqCst)
+    }
+
+    /// Whether this process is the only writer (SQLite), so that its cache is the truth.
+    pub fn owns_cache(&self) -> bool {
+        self.shared.place.is_ours()
+    }
+
+    /// Reads a user: profile, latest turns, unsettled ones included; fills the cache. May be
+    /// awaited on any runtime.
+    pub async fn resident(&self, user: &UserKey) -> Result<Arc<Resident>, StoreError> {
+        if let Some(resident) = self.shared.residents.get(user)
+            && self.owns_cache()
+        {
+            return Ok(resident);
+        }
+        let gone = || StoreError("the store is closed".into());
+        let runtime = self.runtime.0.as_ref().ok_or_else(gone)?;
+        let (shared, user) = (self.shared.clone(), user.clone());
+        let reading = runtime.spawn(async move { shared.read(&user).await });
+        reading.await.map_err(|_| gone())?
+    }
+
+    /// The secret that keys hashes, made once and kept in the store.
+    pub fn secret(&self) -> [u8; 32] {
+        self.shared.secret
+    }
+
+    /// Empties the queue and closes the connections. Blocks meanwhile.
+    pub fn close(&self) {
+        self.shared.queue.close();
+        self.shared.ended.wait(CLOSE_WAIT);
+        self.shared.leave();
+    }
+}
+
+/// Whether the slots can be kept at all.
+fn check(upsert: &Upsert) -> Result<(), Error> {
+    for (topic, key) in upsert.slots.keys() {
+        for name in [topic, key] {
+            if name.is_empty() || name.len() > SLOT_NAME_BYTES || name.contains(char::is_control) {
+                let detail = format!(
+                    "topics and keys have 1 to {SLOT_NAME_BYTES} bytes and no control characters"
+                );
+                return Err(Error::invalid(format!("{topic:.40}.{key:.40}"), detail));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn now_ms() -> i64 {
+    (time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000) as i64
+}

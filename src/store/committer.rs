@@ -1,0 +1,360 @@
+//! The committer: the one loop that writes. It takes what waits, commits turns in groups, answers,
+//! and settles what they teach. Each transaction runs in a task of its own under a deadline, so
+//! that a database that hangs counts as down just as one that fails. What happens then is in
+//! `outage.rs`.
+
+use super::{
+    Command, Shared,
+    database::Database,
+    keep::{Keep, Kept, keep},
+    queue::Work,
+    settle,
+};
+use crate::{
+    error::Error,
+    memory::{Ack, UserKey, Writeback},
+};
+use futures_util::FutureExt;
+use sea_orm::{
+    DbErr, RuntimeErr,
+    sqlx::error::{DatabaseError, Error as SqlxError},
+};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Between two tries of a transaction.
+const PAUSE: Duration = Duration::from_millis(50);
+/// A user whose settling was refused so often is given up.
+const SETTLE_TRIES: u32 = 5;
+
+/// Why a transaction did not happen.
+#[derive(Debug)]
+pub enum Failure {
+    /// The store failed or did not answer in time. What was asked may have happened all the same.
+    Down,
+    /// The store refused what was to be written; another try would end the same.
+    Refused,
+}
+
+/// The loop's own state; all that may be lost.
+pub struct Committer {
+    pub(super) shared: Arc<Shared>,
+    /// Users with something in the outbox: how often they failed, and when they are next.
+    unsettled: BTreeMap<UserKey, (u32, Instant)>,
+}
+
+/// Runs until the queue is closed and empty. A panic costs one round: the queue and what was
+/// taken from it lie outside.
+pub async fn run(shared: Arc<Shared>) {
+    loop {
+        let round = AssertUnwindSafe(Committer::round(shared.clone()));
+        match round.catch_unwind().await {
+            Ok(()) => break,
+            Err(_) => {
+                tracing::error!("the committer crashed; it goes on with what was waiting");
+                shared.queue.put_back();
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    let database = shared.database();
+    let _ = tokio::time::timeout(Duration::from_secs(5), database.close()).await;
+}
+
+impl Committer {
+    async fn round(shared: Arc<Shared>) {
+        let unsettled = BTreeMap::new();
+        Committer { shared, unsettled }.work().await;
+    }
+
+    async fn work(&mut self) {
+        if self.shared.down.load(SeqCst) || !self.shared.spool().is_drained() {
+            self.outage(None).await;
+        }
+        if let Err(Failure::Down) = self.find_unsettled().await {
+            self.outage(None).await;
+        }
+        self.shared.ready.open();
+        loop {
+            if let Err(Failure::Down) = self.settle().await {
+                self.outage(None).await;
+                continue;
+            }
+            let due = self.unsettled.values().map(|(_, at)| *at).min();
+            let due_at = due.unwrap_or_else(Instant::now);
+            let taken = tokio::select! {
+                taken = self.shared.queue.take(self.shared.group) => taken,
+                () = tokio::time::sleep_until(due_at), if due.is_some() => continue,
+                () = self.shared.suspicion.notified() => {
+                    if self.examine().await.is_err() {
+                        self.outage(None).await;
+                    }
+                    continue;
+                }
+            };
+            let Some((work, since)) = taken else { return };
+            let until = Instant::from_std(since) + self.shared.ack_timeout;
+            if let Err(Failure::Down) = self.commit(&work, until).await {
+                self.outage(Some(work)).await;
+            }
+        }
+    }
+
+    /// Commits and answers.
+    async fn commit(&mut self, work: &Work, until: Instant) -> Result<(), Failure> {
+        #[cfg(test)]
+        self.shared.explode();
+        match work {
+            Work::Keep(group) => {
+                let (keeps, kept) = self.keep(group, until).await?;
+                self.refresh(&keeps, &kept);
+                self.note_unsettled(&keeps, &kept);
+                self.shared.queue.answer_keeps(kept.into_iter().map(|kept| match kept {
+                    Some(kept) => Ack::Recorded(kept.turn.id.clone()),
+                    None => Ack::Off,
+                }));
+            }
+            Work::Upsert(upsert) => {
+                let ask = Arc::new(upsert.clone());
+                let done = self.attempt(until, move |db| {
+                    let ask = ask.clone();
+                    async move { settle::upsert(&db, &ask).await }
+                });
+                let answer = match done.await {
+                    Ok(Ok((profile, mark))) => {
+                        let new = profile.clone();
+                        let residents = &self.shared.residents;
+                        residents.update(&upsert.user, mark, |resident| resident.profile = new);
+                        Ok(profile)
+                    }
+                    Ok(Err(error)) => Err(error),
+                    Err(Failure::Refused) => Err(Error::invalid("body", REFUSED)),
+                    Err(Failure::Down) => return Err(Failure::Down),
+                };
+                if let Some(Command::Upsert(_, reply)) = self.shared.queue.answer() {
+                    let _ = reply.send(answer);
+                }
+            }
+            Work::Erase(user) => {
+                let of = user.clone();
+                let done = self.attempt(until, move |db| {
+                    let of = of.clone();
+                    async move { settle::erase(&db, &of).await }
+                });
+                let answer = match done.await {
+                    Err(Failure::Down) => return Err(Failure::Down),
+                    done => done.map_err(|_| Error::StoreDown),
+                };
+                self.shared.residents.remove(user);
+                if let Some(Command::Erase(_, reply)) = self.shared.queue.answer() {
+                    let _ = reply.send(answer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a group in one transaction; one whose data the store refuses turn by turn, so that
+    /// the others are kept.
+    pub(super) async fn keep(
+        &self,
+        group: &[Arc<Writeback>],
+        until: Instant,
+    ) -> Result<(Arc<Vec<Keep>>, Vec<Option<Kept>>), Failure> {
+        let keeps: Arc<Vec<_>> = Arc::new(group.iter().cloned().map(Keep::new).collect());
+        let (mut kept, all) = (Vec::new(), [0..keeps.len()]);
+        let each: Vec<_> = (0..keeps.len()).map(|at| at..at + 1).collect();
+        let mut parts = if group.is_empty() { &[] } else { &all[..] };
+        while let Some((part, rest)) = parts.split_first() {
+            let (ours, range) = (keeps.clone(), part.clone());
+            let done = self.attempt(until, move |db| {
+                let (ours, range) = (ours.clone(), range.clone());
+                async move { keep(&db, &ours[range]).await }
+            });
+            match done.await {
+                Ok(some) => kept.extend(some),
+                Err(Failure::Refused) if part.len() > 1 => {
+                    parts = &each;
+                    continue;
+                }
+                Err(Failure::Refused) => {
+                    tracing::error!("the store refuses a turn; it is not remembered");
+                    kept.push(None);
+                }
+                Err(Failure::Down) => return Err(Failure::Down),
+            }
+            parts = rest;
+        }
+        Ok((keeps, kept))
+    }
+
+    /// The very next recall sees what was just kept, and what it teaches.
+    fn refresh(&self, keeps: &[Keep], kept: &[Option<Kept>]) {
+        let mut users: BTreeMap<(&UserKey, i64), Vec<(&Keep, &Kept)>> = BTreeMap::new();
+        for (keep, kept) in keeps.iter().zip(kept) {
+            if let Some(kept) = kept {
+                let at = (&keep.writeback.user, kept.mark);
+                users.entry(at).or_default().push((keep, kept));
+            }
+        }
+        for ((user, mark), turns) in users {
+            self.shared.residents.update(user, mark, |resident| {
+                for (keep, kept) in turns {
+                    resident.remember(kept.turn.clone());
+                    if kept.fresh {
+                        let turn = &kept.turn;
+                        resident.profile.apply(&turn.id, turn.at_ms, &keep.said);
+                    }
+                }
+            });
+        }
+    }
+
+    pub(super) fn note_unsettled(&mut self, keeps: &[Keep], kept: &[Option<Kept>]) {
+        for (keep, kept) in keeps.iter().zip(kept) {
+            if !keep.said.is_empty() && kept.as_ref().is_some_and(|kept| kept.fresh) {
+                let user = keep.writeback.user.clone();
+                self.unsettled.entry(user).or_insert_with(|| (0, Instant::now()));
+            }
+        }
+    }
+
+    /// What an earlier run left in the outbox.
+    async fn find_unsettled(&mut self) -> Result<(), Failure> {
+        let until = Instant::now() + self.shared.ack_timeout;
+        let found = self.attempt(until, |db| async move { settle::unsettled(&db).await });
+        for user in found.await? {
+            self.unsettled.insert(user, (0, Instant::now()));
+        }
+        Ok(())
+    }
+
+    /// Settles the users whose time has come, in one transaction; each alone if that is refused.
+    async fn settle(&mut self) -> Result<(), Failure> {
+        let now = Instant::now();
+        let due = self.unsettled.iter().filter(|(_, (_, at))| *at <= now);
+        let due: Vec<_> = due.take(self.shared.group).map(|(user, _)| user.clone()).collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        match self.settle_users(due.clone()).await {
+            Err(Failure::Refused) => {}
+            done => return done,
+        }
+        for user in due {
+            if let Err(failure) = self.settle_users(vec![user.clone()]).await {
+                match failure {
+                    Failure::Down => return Err(Failure::Down),
+                    Failure::Refused => self.put_off(user).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_users(&mut self, users: Vec<UserKey>) -> Result<(), Failure> {
+        let until = Instant::now() + self.shared.ack_timeout / 2;
+        let users = Arc::new(users);
+        let ours = users.clone();
+        let done = self.attempt(until, move |db| {
+            let users = ours.clone();
+            async move { settle::settle(&db, &users).await }
+        });
+        done.await?;
+        self.unsettled.retain(|user, _| !users.contains(user));
+        Ok(())
+    }
+
+    async fn put_off(&mut self, user: UserKey) -> Result<(), Failure> {
+        let tries = self.unsettled.get(&user).map_or(1, |(tries, _)| tries + 1);
+        if tries < SETTLE_TRIES {
+            let next = Instant::now() + Duration::from_secs(1 << tries);
+            self.unsettled.insert(user, (tries, next));
+            return Ok(());
+        }
+        tracing::error!("the store refuses what some turns taught; they are put aside as dead");
+        let (until, of) = (Instant::now() + self.shared.ack_timeout, user.clone());
+        let done = self.attempt(until, move |db| {
+            let of = of.clone();
+            async move { settle::bury(&db, &of).await }
+        });
+        done.await?;
+        self.unsettled.remove(&user);
+        self.shared.residents.remove(&user);
+        Ok(())
+    }
+
+    /// Reads fail: does the store take writes? Connections to a server are made anew either way.
+    pub(super) async fn examine(&self) -> Result<(), Failure> {
+        let until = Instant::now() + self.shared.ack_timeout / 2;
+        let shared = self.shared.clone();
+        let done = self.attempt(until, move |_| {
+            let shared = shared.clone();
+            async move {
+                shared.reconnect().await?;
+                shared.database().probe().await
+            }
+        });
+        done.await
+    }
+
+    /// Tries a transaction until it succeeds, is refused, or `until` has come.
+    pub(super) async fn attempt<T, F>(
+        &self,
+        until: Instant,
+        transaction: impl Fn(Arc<Database>) -> F,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, DbErr>> + Send + 'static,
+    {
+        loop {
+            let mut task = tokio::spawn(transaction(self.shared.database()));
+            match tokio::time::timeout_at(until, &mut task).await {
+                Ok(Ok(Ok(done))) => return Ok(done),
+                Ok(Ok(Err(error))) if refused(&error) => return Err(Failure::Refused),
+                Ok(Ok(Err(error))) => {
+                    let error = self.shared.place.error(&error);
+                    tracing::debug!(%error, "a transaction failed");
+                    if Instant::now() + PAUSE >= until {
+                        return Err(Failure::Down);
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Ok(Err(crash)) => match crash.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => return Err(Failure::Down),
+                },
+                Err(_) => {
+                    task.abort();
+                    return Err(Failure::Down);
+                }
+            }
+        }
+    }
+}
+
+const REFUSED: &str = "the store refuses these values; names or values may be too long";
+
+/// Whether the database refuses the data itself, and not only now.
+fn refused(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return false;
+    };
+    let SqlxError::Database(error) = &**error else { return false };
+    let code = DatabaseError::code(&**error).unwrap_or_default();
+    match code.parse::<u32>() {
+        // SQLite: too big, constraint, mismatch, range.
+        Ok(code) if code < 10_000 => matches!(code & 0xff, 18 | 19 | 20 | 25),
+        // PostgreSQL: data exception, integrity violation, program limit exceeded.
+        _ => ["22", "23", "54"].iter().any(|class| code.starts_with(class)),
+    }
+}

@@ -1,0 +1,135 @@
+//! While the store is down: write-backs go to the spool at once, a probe finds the store back, the
+//! spool is replayed in order, and only when nothing is left in it the store counts as up again.
+
+use super::{
+    Command,
+    committer::{Committer, Failure},
+    keep::{Keep, Kept},
+    queue::Work,
+};
+use crate::{
+    error::Error,
+    memory::{Ack, Writeback},
+};
+use std::{
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Between two looks whether the store is back.
+const PROBE: Duration = Duration::from_millis(500);
+/// Write-backs spooled with one sync.
+const SPOOL_GROUP: usize = 1_024;
+
+impl Committer {
+    /// Returns when the store is back and the spool empty, or the queue closed. `work` is what
+    /// could not be committed.
+    pub(super) async fn outage(&mut self, work: Option<Work>) {
+        if !self.shared.down.swap(true, SeqCst) {
+            tracing::warn!("the store is down; write-backs go to the spool");
+        }
+        let mut wait = PROBE * u32::from(work.is_some());
+        if let Some(work) = work {
+            self.to_spool(work);
+        }
+        // The store has taken something since it was down.
+        let mut back = false;
+        loop {
+            let (group, end, whole) = self.next();
+            let mut replay = Box::pin(self.replay(wait, &group, !back));
+            // Once the store is back the last group is awaited with the queue held, or a steady
+            // stream of turns would keep the spool from ever running empty.
+            let hold = back && whole;
+            let done = loop {
+                tokio::select! {
+                    done = &mut replay => break done,
+                    taken = self.shared.queue.take(SPOOL_GROUP), if !hold => match taken {
+                        Some((work, _)) => self.to_spool(work),
+                        None => return,
+                    },
+                }
+            };
+            drop(replay);
+            back = done.is_ok();
+            wait = PROBE * u32::from(!back);
+            if let Ok((keeps, kept)) = done {
+                self.note_unsettled(&keeps, &kept);
+                if self.advance(end) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The next of the spool, where it ends, and whether that is the end of the spool.
+    fn next(&self) -> (Vec<Arc<Writeback>>, u64, bool) {
+        let spool = self.shared.spool();
+        match tokio::task::block_in_place(|| spool.next(self.shared.group)) {
+            Ok((group, end)) => (group, end, end >= spool.end()),
+            Err(error) => {
+                tracing::error!(%error, "the spool cannot be read");
+                (Vec::new(), 0, false)
+            }
+        }
+    }
+
+    /// Waits, then replays the group; without one, looks whether the store takes writes.
+    async fn replay(
+        &self,
+        wait: Duration,
+        group: &[Arc<Writeback>],
+        probe: bool,
+    ) -> Result<(Arc<Vec<Keep>>, Vec<Option<Kept>>), Failure> {
+        tokio::time::sleep(wait).await;
+        if probe {
+            self.examine().await?;
+        }
+        self.keep(group, Instant::now() + self.shared.ack_timeout).await
+    }
+
+    /// All of the spool up to `end` is in the store. Is that all, the store is up again.
+    fn advance(&self, end: u64) -> bool {
+        let mut spool = self.shared.spool();
+        spool.replayed(end);
+        if !spool.is_drained() {
+            return false;
+        }
+        if let Err(error) = spool.remove() {
+            // Replayed once more at the next start, which changes nothing.
+            tracing::error!(%error, "the replayed spool cannot be removed");
+        }
+        drop(spool);
+        // What an unanswered transaction did is only known now.
+        self.shared.residents.clear();
+        self.shared.full.store(false, SeqCst);
+        self.shared.down.store(false, SeqCst);
+        tracing::info!("the store is up, the spool replayed");
+        true
+    }
+
+    /// Puts turns into the spool and answers; refuses what cannot wait.
+    fn to_spool(&self, work: Work) {
+        let Work::Keep(group) = work else {
+            match self.shared.queue.answer() {
+                Some(Command::Upsert(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
+                Some(Command::Erase(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
+                _ => {}
+            }
+            return;
+        };
+        let mut spool = self.shared.spool();
+        let spooled = tokio::task::block_in_place(|| spool.append(&group));
+        let spooled = spooled.unwrap_or_else(|error| {
+            tracing::error!(%error, "the spool cannot be written");
+            0
+        });
+        drop(spool);
+        self.shared.full.store(spooled < group.len(), SeqCst);
+        let acks = (0..group.len()).map(|at| match at < spooled {
+            true => Ack::Spooled,
+            false => Ack::Off,
+        });
+        self.shared.queue.answer_keeps(acks);
+    }
+}

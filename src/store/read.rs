@@ -1,0 +1,100 @@
+//! Reads a user in one statement: one snapshot, one round trip. Where the caller already has the
+//! user at the mark that the store has, that is all it says.
+
+use super::{database::Database, rows::{source, status}};
+use crate::memory::{KeptTurn, Profile, RECENT_TURNS, Resident, Slot, UserKey, statements};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
+use std::sync::Arc;
+
+/// A user as read.
+pub enum Read {
+    /// The mark is the one the caller has.
+    Unchanged,
+    /// Another one, and all that belongs to it.
+    New(i64, Resident),
+}
+
+/// The parts of a user as rows of one kind: `u`ser, `p`rofile slot, `t`urn, `o`utbox.
+fn sql() -> String {
+    let owned = |table: &str| {
+        format!("{table}.tenant = $1 AND {table}.app = $2 AND {table}.user_id = $3")
+    };
+    let changed = "EXISTS (SELECT 1 FROM u WHERE u.mark <> $4)";
+    format!(
+        "WITH u AS (SELECT version, epoch, mark FROM sundynix_user u WHERE {user}) \
+         SELECT 'u' AS kind, '' AS a, '' AS b, '' AS c, '' AS d, '' AS e, \
+         version AS n, epoch AS m, mark AS k FROM u \
+         UNION ALL SELECT 'p', p.topic, p.key, COALESCE(p.value, ''), p.turn_id, p.quote, \
+         p.valid_from, CASE WHEN p.pinned THEN 1 ELSE 0 END, \
+         CASE WHEN p.value IS NULL THEN 1 ELSE 0 END \
+         FROM sundynix_user_profile p WHERE {slot} AND {changed} \
+         UNION ALL SELECT * FROM (SELECT 't', t.turn_id, t.conversation, t.query, t.answer, '', \
+         t.at, CASE WHEN t.complete THEN 1 ELSE 0 END, 0 \
+         FROM sundynix_turn t WHERE {turn} AND {changed} \
+         ORDER BY t.at DESC, t.turn_id DESC LIMIT {RECENT_TURNS}) AS recent \
+         UNION ALL SELECT 'o', t.turn_id, t.query, '', '', '', t.at, 0, o.seq \
+         FROM sundynix_outbox o JOIN sundynix_turn t ON t.tenant = o.tenant AND t.app = o.app \
+         AND t.user_id = o.user_id AND t.turn_id = o.turn_id \
+         WHERE {note} AND NOT o.dead AND {changed}",
+        user = owned("u"),
+        slot = owned("p"),
+        turn = owned("t"),
+        note = owned("o"),
+    )
+}
+
+/// Reads the user, unless their mark is `known`.
+pub async fn read(db: &Database, user: &UserKey, known: Option<i64>) -> Result<Read, DbErr> {
+    let mut values = vec![];
+    values.extend([&user.tenant, &user.app, &user.user].map(|part| (&**part).into()));
+    values.push(known.unwrap_or(-1).into());
+    let backend = db.readers.get_database_backend();
+    let statement = Statement::from_sql_and_values(backend, sql(), values);
+    let rows = db.readers.query_all_raw(statement).await?;
+
+    let (mut mark, mut resident, mut pending) = (0, Resident::default(), Vec::new());
+    for row in rows {
+        let text = |column: &str| row.try_get::<String>("", column);
+        let number = |column: &str| row.try_get::<i64>("", column);
+        match text("kind")?.as_str() {
+            "u" => {
+                resident.profile.version = number("n")?.unsigned_abs();
+                resident.epoch_ms = number("m")?;
+                mark = number("k")?;
+            }
+            "p" => slot(&row, &mut resident.profile)?,
+            "t" => resident.turns.push_back(Arc::new(KeptTurn {
+                id: text("a")?.into(),
+                conversation: text("b")?.into(),
+                query: text("c")?.into(),
+                answer: text("d")?.into(),
+                at_ms: number("n")?,
+                status: status(number("m")? != 0),
+            })),
+            _ => pending.push((number("k")?, text("a")?, text("b")?, number("n")?)),
+        }
+    }
+    if known == Some(mark) {
+        return Ok(Read::Unchanged);
+    }
+    let turns = resident.turns.make_contiguous();
+    turns.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
+    pending.sort();
+    for (_, turn, query, at_ms) in pending {
+        let said = statements(&query);
+        resident.profile.apply(&turn.into(), at_ms, &said);
+    }
+    Ok(Read::New(mark, resident))
+}
+
+fn slot(row: &QueryResult, profile: &mut Profile) -> Result<(), DbErr> {
+    let text = |column: &str| row.try_get::<String>("", column);
+    let number = |column: &str| row.try_get::<i64>("", column);
+    let slot = Slot {
+        value: (number("k")? == 0).then_some(text("c")?),
+        source: source(number("m")? != 0, text("d")?, text("e")?),
+        valid_from_ms: number("n")?,
+    };
+    profile.slots.insert((text("a")?, text("b")?), slot);
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! What the committer, the readers and the handles share.
+
+use super::{
+    StoreError,
+    database::{Database, Place},
+    directory::Directory,
+    queue::Queue,
+    read::{Read, read},
+    spool::Spool,
+};
+use crate::{
+    config::Config,
+    memory::{Resident, Residents, UserKey},
+};
+use sea_orm::DbErr;
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// After so many failed reads in a row the committer looks whether the store is down.
+const SUSPICIOUS: u32 = 3;
+const SECRET: &str = "secret";
+
+/// See the file's head.
+pub struct Shared {
+    /// Commands, waiting and half done.
+    pub queue: Queue,
+    /// Where the database is.
+    pub place: Place,
+    /// Kept up to date by every commit.
+    pub residents: Arc<Residents>,
+    /// The store does not answer.
+    pub down: AtomicBool,
+    /// The spool took not all that was to go there.
+    pub full: AtomicBool,
+    /// Keys hashes.
+    pub secret: [u8; 32],
+    /// `store.ack_timeout_ms`
+    pub ack_timeout: Duration,
+    /// `store.group`
+    pub group: usize,
+    /// Reads fail.
+    pub suspicion: Notify,
+    /// Opened when the committer has replayed what was left, and closed never.
+    pub ready: Gate,
+    /// Opened when the committer has ended.
+    pub ended: Gate,
+    readers: u32,
+    failed_reads: AtomicU32,
+    database: Mutex<Arc<Database>>,
+    spool: Mutex<Spool>,
+    directory: Mutex<Option<Directory>>,
+    /// Makes the committer crash so many times.
+    #[cfg(test)]
+    pub crashes: AtomicU32,
+}
+
+/// A store about to open.
+pub struct Opening {
+    directory: Directory,
+    spool: Spool,
+    place: Place,
+    residents: Arc<Residents>,
+    config: crate::config::StoreConfig,
+}
+
+impl Opening {
+    /// Connects and migrates.
+    pub async fn open(self) -> Result<Shared, StoreError> {
+        let failed = |error| self.place.error(&error);
+        let database = Database::open(&self.place, self.config.readers).await;
+        let database = database.map_err(failed)?;
+        database.migrate(&self.place).await.map_err(failed)?;
+        let secret = secret(&database).await.map_err(failed)?;
+        Ok(Shared {
+            queue: Queue::default(),
+            place: self.place,
+            residents: self.residents,
+            down: AtomicBool::new(!self.spool.is_drained()),
+            full: AtomicBool::new(false),
+            secret,
+            ack_timeout: Duration::from_millis(self.config.ack_timeout_ms),
+            group: self.config.group.clamp(1, super::rows::CHUNK),
+            suspicion: Notify::new(),
+            ready: Gate::default(),
+            ended: Gate::default(),
+            readers: self.config.readers,
+            failed_reads: AtomicU32::new(0),
+            database: Mutex::new(Arc::new(database)),
+            spool: Mutex::new(self.spool),
+            directory: Mutex::new(Some(self.directory)),
+            #[cfg(test)]
+            crashes: AtomicU32::new(0),
+        })
+    }
+}
+
+impl Shared {
+    /// Takes the data directory.
+    pub fn open(config: &Config, residents: Arc<Residents>) -> Result<Opening, StoreError> {
+        let directory = Directory::take(&config.server.data)?;
+        let place = Place::of(&config.store, directory.file("sundynix.db"))?;
+        let spool = Spool::open(&directory.file("spool"), config.store.spool_bytes);
+        let spool = spool.map_err(|error| {
+            StoreError(format!("server.data: the spool in it cannot be read: {error}"))
+        })?;
+        Ok(Opening {
+            directory,
+            spool,
+            place,
+            residents,
+            config: config.store.clone(),
+        })
+    }
+
+    /// The connections in use now.
+    pub fn database(&self) -> Arc<Database> {
+        lock(&self.database).clone()
+    }
+
+    /// The spool.
+    pub fn spool(&self) -> MutexGuard<'_, Spool> {
+        lock(&self.spool)
+    }
+
+    /// New connections to a server: one that hangs would hang on after the server is back. A file
+    /// keeps its own, for SQLite serves one command after the other.
+    pub async fn reconnect(&self) -> Result<(), DbErr> {
+        if self.place.is_ours() {
+            return Ok(());
+        }
+        let new = Arc::new(Database::open(&self.place, self.readers).await?);
+        let old = std::mem::replace(&mut *lock(&self.database), new);
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(Duration::from_secs(1), old.close()).await;
+        });
+        Ok(())
+    }
+
+    /// Reads a user.
+    pub async fn read(&self, user: &UserKey) -> Result<Arc<Resident>, StoreError> {
+        if self.down.load(SeqCst) {
+            return Err(StoreError("the store is down".into()));
+        }
+        let generation = self.residents.generation(user);
+        let here = self.residents.marked(user);
+        let (database, known) = (self.database(), here.as_ref().map(|(mark, _)| *mark));
+        let reading = read(&database, user, known);
+        let read = match tokio::time::timeout(self.ack_timeout, reading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => return Err(self.failed_read(self.place.error(&error))),
+            Err(_) => {
+                return Err(self.failed_read(StoreError("the store does not answer".into())));
+            }
+        };
+        self.failed_reads.store(0, SeqCst);
+        match (read, here) {
+            (Read::Unchanged, Some((_, resident))) => Ok(resident),
+            (Read::Unchanged, None) => Ok(Arc::default()),
+            (Read::New(mark, resident), _) => {
+                let resident = Arc::new(resident);
+                if !self.down.load(SeqCst) {
+                    let here = resident.clone();
+                    self.residents.insert(user, generation, mark, here);
+                }
+                Ok(resident)
+            }
+        }
+    }
+
+    fn failed_read(&self, error: StoreError) -> StoreError {
+        tracing::debug!(%error, "a read failed");
+        if self.failed_reads.fetch_add(1, SeqCst) + 1 >= SUSPICIOUS {
+            self.failed_reads.store(0, SeqCst);
+            self.suspicion.notify_one();
+        }
+        error
+    }
+
+    /// Gives the data directory back.
+    pub fn leave(&self) {
+        drop(lock(&self.directory).take());
+    }
+
+    #[cfg(test)]
+    pub fn explode(&self) {
+        let left = self.crashes.load(SeqCst);
+        if left > 0 {
+            self.crashes.store(left - 1, SeqCst);
+            panic!("as the test wants it");
+        }
+    }
+}
+
+/// Opens once; whoever waits goes on.
+#[derive(Default)]
+pub struct Gate(Mutex<bool>, Condvar);
+
+impl Gate {
+    /// Opens it.
+    pub fn open(&self) {
+        *lock(&self.0) = true;
+        self.1.notify_all();
+    }
+
+    /// Waits until it is open, or the time is over.
+    pub fn wait(&self, most: Duration) {
+        let open = lock(&self.0);
+        let waited = self.1.wait_timeout_while(open, most, |open| !*open);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Made by whichever replica comes first.
+async fn secret(database: &Database) -> Result<[u8; 32], DbErr> {
+    let failed = |what: &str| DbErr::Custom(what.to_owned());
+    let mut offered = [0; 32];
+    getrandom::fill(&mut offered).map_err(|_| failed("no random numbers to be had"))?;
+    let offered = blake3::Hash::from_bytes(offered).to_hex().to_string();
+    let hex = database.shared(SECRET, offered).await?;
+    let hash = blake3::Hash::from_hex(hex);
+    Ok(*hash.map_err(|_| failed("the secret in sundynix_meta is damaged"))?.as_bytes())
+}
