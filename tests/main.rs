@@ -8,3 +8,4 @@ mod support;
 mod pool_discovery;
 mod pool_ollama;
 mod pool_wire;
+mod store;

@@ -45,5 +45,9 @@ fn number(name: &'static str) -> ColumnDef {
 
 /// A yes or no, no by default.
 fn flag(name: &'static str) -> ColumnDef {
-    ColumnDef::new(name).boolean().not_null().default(false).take()
+    ColumnDef::new(name)
+        .boolean()
+        .not_null()
+        .default(false)
+        .take()
 }

@@ -115,10 +115,12 @@ impl Committer {
                 let (keeps, kept) = self.keep(group, until).await?;
                 self.refresh(&keeps, &kept);
                 self.note_unsettled(&keeps, &kept);
-                self.shared.queue.answer_keeps(kept.into_iter().map(|kept| match kept {
-                    Some(kept) => Ack::Recorded(kept.turn.id.clone()),
-                    None => Ack::Off,
-                }));
+                self.shared
+                    .queue
+                    .answer_keeps(kept.into_iter().map(|kept| match kept {
+                        Some(kept) => Ack::Recorded(kept.turn.id.clone()),
+                        None => Ack::Off,
+                    }));
             }
             Work::Upsert(upsert) => {
                 let ask = Arc::new(upsert.clone());
@@ -220,7 +222,9 @@ impl Committer {
         for (keep, kept) in keeps.iter().zip(kept) {
             if !keep.said.is_empty() && kept.as_ref().is_some_and(|kept| kept.fresh) {
                 let user = keep.writeback.user.clone();
-                self.unsettled.entry(user).or_insert_with(|| (0, Instant::now()));
+                self.unsettled
+                    .entry(user)
+                    .or_insert_with(|| (0, Instant::now()));
             }
         }
     }
@@ -239,7 +243,10 @@ impl Committer {
     async fn settle(&mut self) -> Result<(), Failure> {
         let now = Instant::now();
         let due = self.unsettled.iter().filter(|(_, (_, at))| *at <= now);
-        let due: Vec<_> = due.take(self.shared.group).map(|(user, _)| user.clone()).collect();
+        let due: Vec<_> = due
+            .take(self.shared.group)
+            .map(|(user, _)| user.clone())
+            .collect();
         if due.is_empty() {
             return Ok(());
         }
@@ -349,12 +356,16 @@ fn refused(error: &DbErr) -> bool {
     else {
         return false;
     };
-    let SqlxError::Database(error) = &**error else { return false };
+    let SqlxError::Database(error) = &**error else {
+        return false;
+    };
     let code = DatabaseError::code(&**error).unwrap_or_default();
     match code.parse::<u32>() {
         // SQLite: too big, constraint, mismatch, range.
         Ok(code) if code < 10_000 => matches!(code & 0xff, 18 | 19 | 20 | 25),
         // PostgreSQL: data exception, integrity violation, program limit exceeded.
-        _ => ["22", "23", "54"].iter().any(|class| code.starts_with(class)),
+        _ => ["22", "23", "54"]
+            .iter()
+            .any(|class| code.starts_with(class)),
     }
 }

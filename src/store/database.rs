@@ -110,7 +110,11 @@ impl Database {
             value: offered.clone(),
         };
         meta::Entity::insert(row.into_active_model())
-            .on_conflict(OnConflict::column(meta::Column::Key).do_nothing().to_owned())
+            .on_conflict(
+                OnConflict::column(meta::Column::Key)
+                    .do_nothing()
+                    .to_owned(),
+            )
             .exec_without_returning(&self.writer)
             .await?;
         let row = meta::Entity::find_by_id(key).one(&self.writer).await?;
@@ -184,7 +188,9 @@ async fn connect(place: &Place, connections: u32) -> Result<DatabaseConnection, 
             .test_before_acquire_if_idle_for(Duration::from_secs(30));
     }
     let connecting = tokio::time::timeout(CONNECT * 2, Connector::connect(options));
-    connecting.await.unwrap_or_else(|_| Err(DbErr::Custom("it does not answer".into())))
+    connecting
+        .await
+        .unwrap_or_else(|_| Err(DbErr::Custom("it does not answer".into())))
 }
 
 /// A URL as it may be shown.

@@ -24,7 +24,10 @@ impl Directory {
         let mut made = DirBuilder::new();
         made.recursive(true).mode(0o700);
         made.create(path).map_err(|e| failed("make", e))?;
-        let mode = path.metadata().map_err(|e| failed("read", e))?.permissions();
+        let mode = path
+            .metadata()
+            .map_err(|e| failed("read", e))?
+            .permissions();
         if mode.mode() & 0o1000 != 0 {
             let at = path.display();
             return Err(StoreError(format!(

@@ -10,8 +10,7 @@ use super::{
 };
 use crate::memory::{KeptTurn, Statement, TurnId, TurnStatus, UserKey, Writeback, statements};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr,
-    EntityTrait, QueryFilter, QueryOrder, QueryTrait,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryTrait,
     sea_query::{ExprTrait, OnConflict, Query},
 };
 use std::{
@@ -33,8 +32,16 @@ pub struct Keep {
 impl Keep {
     /// Reads what is stated.
     pub fn new(mut writeback: Arc<Writeback>) -> Self {
-        let Writeback { conversation, query, answer, .. } = &*writeback;
-        if [&**conversation, &**query, answer.as_str()].iter().any(|text| text.contains('\0')) {
+        let Writeback {
+            conversation,
+            query,
+            answer,
+            ..
+        } = &*writeback;
+        if [&**conversation, &**query, answer.as_str()]
+            .iter()
+            .any(|text| text.contains('\0'))
+        {
             let clean = Writeback {
                 conversation: clean(conversation).into(),
                 query: clean(query).into(),
@@ -69,7 +76,9 @@ pub async fn keep(db: &Database, group: &[Keep]) -> Result<Vec<Option<Kept>>, Db
     let mut kept = Vec::with_capacity(group.len());
     let mut notes = Vec::new();
     for (at, Keep { writeback, said }) in group.iter().enumerate() {
-        let Some(row) = users.get(&writeback.user) else { continue };
+        let Some(row) = users.get(&writeback.user) else {
+            continue;
+        };
         if writeback.began_ms <= row.epoch {
             kept.push(None);
             continue;
@@ -100,9 +109,12 @@ async fn insert(
 ) -> Result<HashSet<usize>, DbErr> {
     let mut at = HashMap::new();
     for (index, Keep { writeback, .. }) in group.iter().enumerate() {
-        let erased = users.get(&writeback.user).is_none_or(|row| writeback.began_ms <= row.epoch);
+        let erased = users
+            .get(&writeback.user)
+            .is_none_or(|row| writeback.began_ms <= row.epoch);
         if !erased {
-            at.entry((&writeback.user, &writeback.turn)).or_insert(index);
+            at.entry((&writeback.user, &writeback.turn))
+                .or_insert(index);
         }
     }
     let mut order: Vec<usize> = at.values().copied().collect();
@@ -112,12 +124,17 @@ async fn insert(
     }
     let rows = order.iter().map(|&index| {
         let writeback = &group[index].writeback;
-        turn_row(&writeback.user, &kept_turn(writeback, writeback.turn.clone()))
+        turn_row(
+            &writeback.user,
+            &kept_turn(writeback, writeback.turn.clone()),
+        )
     });
     let mut insert = turn::Entity::insert_many(rows)
         .on_conflict(OnConflict::columns(KEY).do_nothing().to_owned())
         .into_query();
-    let rows = tx.query_all(insert.returning(Query::returning().columns(KEY))).await?;
+    let rows = tx
+        .query_all(insert.returning(Query::returning().columns(KEY)))
+        .await?;
     if rows.len() == order.len() {
         return Ok(order.into_iter().collect());
     }
@@ -143,25 +160,28 @@ const KEY: [turn::Column; 4] = [
 
 /// A turn whose id is taken: by itself, or by one that is over an hour older; then it is kept
 /// under an id of its own, which a repeat finds again.
-async fn again(
-    tx: &DatabaseTransaction,
-    writeback: &Writeback,
-) -> Result<(KeptTurn, bool), DbErr> {
+async fn again(tx: &DatabaseTransaction, writeback: &Writeback) -> Result<(KeptTurn, bool), DbErr> {
     let (id, began) = (&*writeback.turn, writeback.began_ms);
     let found = turn::Entity::find_of(&writeback.user)
         .filter(turn::Column::At.between(began - SAME_MS + 1, began + SAME_MS - 1))
-        .filter(turn::Column::TurnId.eq(id).or(turn::Column::TurnId.starts_with(format!("{id}-"))))
-        .order_by_desc(turn::Column::At)
-        .one(tx)
+        .filter(
+            turn::Column::TurnId
+                .eq(id)
+                .or(turn::Column::TurnId.starts_with(format!("{id}-"))),
+        )
+        .all(tx)
         .await?;
-    let Some(row) = found else {
+    // A repeat begins after the first, but may end before it.
+    let nearest = |row: &turn::Model| (row.at > began, row.at.abs_diff(began));
+    let Some(row) = found.into_iter().min_by_key(nearest) else {
         let turn = kept_turn(writeback, format!("{id}-{began}").into());
         let row = turn_row(&writeback.user, &turn);
         turn::Entity::insert(row).exec_without_returning(tx).await?;
         return Ok((turn, true));
     };
     let complete = writeback.status == TurnStatus::Complete;
-    let worse = (writeback.answer.is_empty() && !row.answer.is_empty()) || (row.complete && !complete);
+    let worse =
+        (writeback.answer.is_empty() && !row.answer.is_empty()) || (row.complete && !complete);
     let same = row.answer == writeback.answer && row.complete == complete;
     let mut turn = from_turn_row(row);
     if !worse && !same {

@@ -116,7 +116,9 @@ impl Own {
         if let Some(runtime) = &self.0 {
             runtime.spawn(async move { reply.send(work.await) });
         }
-        answer.recv().map_err(|_| StoreError("the store crashed at its start".into()))
+        answer
+            .recv()
+            .map_err(|_| StoreError("the store crashed at its start".into()))
     }
 }
 

@@ -85,7 +85,8 @@ impl Committer {
         if probe {
             self.examine().await?;
         }
-        self.keep(group, Instant::now() + self.shared.ack_timeout).await
+        self.keep(group, Instant::now() + self.shared.ack_timeout)
+            .await
     }
 
     /// All of the spool up to `end` is in the store. Is that all, the store is up again.

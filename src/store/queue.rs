@@ -117,7 +117,10 @@ impl Queue {
 
     /// The command that was taken, to be answered.
     pub fn answer(&self) -> Option<Command> {
-        self.lines().taken.pop_front().map(|waiting| waiting.command)
+        self.lines()
+            .taken
+            .pop_front()
+            .map(|waiting| waiting.command)
     }
 
     /// The committer crashed: what it had taken goes back to the head of the line, except what

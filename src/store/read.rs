@@ -1,7 +1,10 @@
 //! Reads a user in one statement: one snapshot, one round trip. Where the caller already has the
 //! user at the mark that the store has, that is all it says.
 
-use super::{database::Database, rows::{source, status}};
+use super::{
+    database::Database,
+    rows::{source, status},
+};
 use crate::memory::{KeptTurn, Profile, RECENT_TURNS, Resident, Slot, UserKey, statements};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 use std::sync::Arc;
@@ -16,9 +19,8 @@ pub enum Read {
 
 /// The parts of a user as rows of one kind: `u`ser, `p`rofile slot, `t`urn, `o`utbox.
 fn sql() -> String {
-    let owned = |table: &str| {
-        format!("{table}.tenant = $1 AND {table}.app = $2 AND {table}.user_id = $3")
-    };
+    let owned =
+        |table: &str| format!("{table}.tenant = $1 AND {table}.app = $2 AND {table}.user_id = $3");
     let changed = "EXISTS (SELECT 1 FROM u WHERE u.mark <> $4)";
     format!(
         "WITH u AS (SELECT version, epoch, mark FROM sundynix_user u WHERE {user}) \

@@ -42,7 +42,9 @@ pub async fn lock_users<'a>(
         )
         .into_query();
     let rows = tx.query_all(insert.returning_all()).await?;
-    let rows = rows.iter().map(|row| user::Model::from_query_result(row, ""));
+    let rows = rows
+        .iter()
+        .map(|row| user::Model::from_query_result(row, ""));
     let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
     rows.sort_by(|a, b| (&a.tenant, &a.app, &a.user_id).cmp(&(&b.tenant, &b.app, &b.user_id)));
     if rows.len() != users.len() {

@@ -46,7 +46,10 @@ pub async fn upsert(db: &Database, ask: &Upsert) -> Result<Result<(Profile, i64)
     let mut answer = Err(Error::StoreDown);
     for (user, row) in lock_users(&tx, [&ask.user].into(), 1).await? {
         let mut profile = settled(&tx, user, row.version, &mut ledger).await?;
-        if ask.on_version.is_some_and(|version| version != profile.version) {
+        if ask
+            .on_version
+            .is_some_and(|version| version != profile.version)
+        {
             tx.rollback().await?;
             let current = profile.version;
             return Ok(Err(Error::Stale { current }));
@@ -71,7 +74,13 @@ pub async fn erase(db: &Database, of: &UserKey) -> Result<Erased, DbErr> {
     let tx = db.begin().await?;
     let mut erased = Erased::default();
     for (_, row) in lock_users(&tx, [of].into(), 1).await? {
-        delete(&tx, user_profile::Entity, of, user_profile::Column::Value.is_null()).await?;
+        delete(
+            &tx,
+            user_profile::Entity,
+            of,
+            user_profile::Column::Value.is_null(),
+        )
+        .await?;
         let all = || Expr::value(true);
         erased.profile = delete(&tx, user_profile::Entity, of, all()).await?;
         erased.history = delete(&tx, profile_history::Entity, of, all()).await?;
@@ -93,7 +102,10 @@ pub async fn erase(db: &Database, of: &UserKey) -> Result<Erased, DbErr> {
 pub async fn unsettled(db: &Database) -> Result<Vec<UserKey>, DbErr> {
     let sql = "SELECT DISTINCT tenant, app, user_id FROM sundynix_outbox WHERE NOT dead";
     let backend = db.readers.get_database_backend();
-    let rows = db.readers.query_all_raw(Statement::from_string(backend, sql)).await?;
+    let rows = db
+        .readers
+        .query_all_raw(Statement::from_string(backend, sql))
+        .await?;
     let users = rows.iter().map(|row| {
         Ok(UserKey {
             tenant: row.try_get::<String>("", "tenant")?.into(),
@@ -107,7 +119,10 @@ pub async fn unsettled(db: &Database) -> Result<Vec<UserKey>, DbErr> {
 /// Gives a user's outbox up: it failed whenever it was tried.
 pub async fn bury(db: &Database, of: &UserKey) -> Result<(), DbErr> {
     let update = outbox::Entity::update_many().col_expr(outbox::Column::Dead, true.into());
-    update.filter(outbox::Entity::of(of)).exec(&db.writer).await?;
+    update
+        .filter(outbox::Entity::of(of))
+        .exec(&db.writer)
+        .await?;
     Ok(())
 }
 
@@ -173,7 +188,8 @@ impl Ledger {
                     valid_to: Set(change.after.valid_from_ms),
                 });
             }
-            self.slots.insert((user.clone(), change.at), (change.after, version));
+            self.slots
+                .insert((user.clone(), change.at), (change.after, version));
         }
     }
 
@@ -186,24 +202,27 @@ impl Ledger {
 
     async fn write(self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
         let now = now_ms();
-        let slots = self.slots.into_iter().map(|((user, (topic, key)), (slot, version))| {
-            let (pinned, turn_id, quote) = from_source(&slot.source);
-            let row = user_profile::Model {
-                tenant: user.tenant.to_string(),
-                app: user.app.to_string(),
-                user_id: user.user.to_string(),
-                topic,
-                key,
-                value: slot.value,
-                version,
-                pinned,
-                turn_id,
-                quote,
-                valid_from: slot.valid_from_ms,
-                updated_at: now,
-            };
-            row.into_active_model()
-        });
+        let slots = self
+            .slots
+            .into_iter()
+            .map(|((user, (topic, key)), (slot, version))| {
+                let (pinned, turn_id, quote) = from_source(&slot.source);
+                let row = user_profile::Model {
+                    tenant: user.tenant.to_string(),
+                    app: user.app.to_string(),
+                    user_id: user.user.to_string(),
+                    topic,
+                    key,
+                    value: slot.value,
+                    version,
+                    pinned,
+                    turn_id,
+                    quote,
+                    valid_from: slot.valid_from_ms,
+                    updated_at: now,
+                };
+                row.into_active_model()
+            });
         for slots in slots.collect::<Vec<_>>().chunks(CHUNK) {
             let insert = user_profile::Entity::insert_many(slots.iter().cloned());
             let insert = insert.on_conflict(replace_slot());
@@ -221,7 +240,10 @@ impl Ledger {
         for settled in self.settled.chunks(CHUNK) {
             let delete = outbox::Entity::delete_many();
             let seqs = settled.iter().copied();
-            delete.filter(outbox::Column::Seq.is_in(seqs)).exec(tx).await?;
+            delete
+                .filter(outbox::Column::Seq.is_in(seqs))
+                .exec(tx)
+                .await?;
         }
         Ok(())
     }
@@ -231,7 +253,13 @@ fn replace_slot() -> OnConflict {
     use user_profile::Column as C;
     OnConflict::columns([C::Tenant, C::App, C::UserId, C::Topic, C::Key])
         .update_columns([
-            C::Value, C::Version, C::Pinned, C::TurnId, C::Quote, C::ValidFrom, C::UpdatedAt,
+            C::Value,
+            C::Version,
+            C::Pinned,
+            C::TurnId,
+            C::Quote,
+            C::ValidFrom,
+            C::UpdatedAt,
         ])
         .to_owned()
 }

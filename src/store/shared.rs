@@ -107,7 +107,9 @@ impl Shared {
         let place = Place::of(&config.store, directory.file("sundynix.db"))?;
         let spool = Spool::open(&directory.file("spool"), config.store.spool_bytes);
         let spool = spool.map_err(|error| {
-            StoreError(format!("server.data: the spool in it cannot be read: {error}"))
+            StoreError(format!(
+                "server.data: the spool in it cannot be read: {error}"
+            ))
         })?;
         Ok(Opening {
             directory,
@@ -228,5 +230,7 @@ async fn secret(database: &Database) -> Result<[u8; 32], DbErr> {
     let offered = blake3::Hash::from_bytes(offered).to_hex().to_string();
     let hex = database.shared(SECRET, offered).await?;
     let hash = blake3::Hash::from_hex(hex);
-    Ok(*hash.map_err(|_| failed("the secret in sundynix_meta is damaged"))?.as_bytes())
+    Ok(*hash
+        .map_err(|_| failed("the secret in sundynix_meta is damaged"))?
+        .as_bytes())
 }

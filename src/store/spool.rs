@@ -102,7 +102,9 @@ impl Spool {
             Some(file) => file,
             None => create(&self.path)?,
         };
-        let written = file.write_all_at(&frames, self.end).and_then(|()| file.sync_data());
+        let written = file
+            .write_all_at(&frames, self.end)
+            .and_then(|()| file.sync_data());
         self.file = Some(file);
         match written {
             Ok(()) => self.end += frames.len() as u64,
@@ -119,7 +121,9 @@ impl Spool {
     pub fn next(&self, group: usize) -> io::Result<(Vec<Arc<Writeback>>, u64)> {
         let (mut found, mut at) = (Vec::new(), self.at);
         while found.len() < group && at < self.end {
-            let Some((payload, end)) = self.frame(at)? else { break };
+            let Some((payload, end)) = self.frame(at)? else {
+                break;
+            };
             at = end;
             match parse(&payload) {
                 Ok(writeback) => found.push(Arc::new(writeback)),
@@ -145,7 +149,9 @@ impl Spool {
 
     /// The payload of the frame at `at`, and where it ends; `None` where there is no whole one.
     fn frame(&self, at: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
-        let Some(file) = &self.file else { return Ok(None) };
+        let Some(file) = &self.file else {
+            return Ok(None);
+        };
         let mut head = [0; HEAD as usize];
         if !read(file, &mut head, at)? {
             return Ok(None);
@@ -161,7 +167,9 @@ impl Spool {
     }
 
     fn cut(&mut self) -> io::Result<()> {
-        self.file.as_ref().map_or(Ok(()), |file| file.set_len(self.end))
+        self.file
+            .as_ref()
+            .map_or(Ok(()), |file| file.set_len(self.end))
     }
 }
 
@@ -199,7 +207,9 @@ fn frame(w: &Writeback, into: &mut Vec<u8>) -> io::Result<()> {
         complete: w.status == TurnStatus::Complete,
         began_ms: w.began_ms,
     })?;
-    let length = u32::try_from(payload.len()).ok().filter(|length| *length <= MOST);
+    let length = u32::try_from(payload.len())
+        .ok()
+        .filter(|length| *length <= MOST);
     let length = length.ok_or_else(|| io::Error::other("a write-back is too long"))?;
     into.extend(length.to_le_bytes());
     into.extend(checksum(&payload));
@@ -264,7 +274,10 @@ mod tests {
         }
         std::fs::write(&path, &whole).expect("heal");
         let (found, _) = Spool::open(&path, 1).expect("open").next(1).expect("read");
-        assert_eq!((&*found[0].query, found[0].began_ms), ("你好 \"quoted\"\n", 7));
+        assert_eq!(
+            (&*found[0].query, found[0].began_ms),
+            ("你好 \"quoted\"\n", 7)
+        );
     }
 
     #[test]

@@ -2,4 +2,5 @@
 #![allow(dead_code)]
 
 pub mod answers;
+pub mod postgres;
 pub mod upstream;
