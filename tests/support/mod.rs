@@ -1,6 +1,17 @@
 //! What several test files share; each uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub mod answers;
+pub mod http;
+pub mod llama;
+pub mod openai_sdk;
 pub mod postgres;
+pub mod process;
+pub mod python;
+pub mod server;
 pub mod upstream;
+
+pub use http::{Client, Event, Events, Raw};
+pub use llama::Llama;
+pub use process::Process;
+pub use server::{App, config, spawn_app, spawn_app_in, until};
