@@ -98,7 +98,7 @@ pub enum Error {
     #[error("{0} took too long")]
     Timeout(&'static str),
     /// The store does not answer, and the request is about nothing else.
-    #[error("the memory store cannot be reached; nothing was changed")]
+    #[error("the memory store cannot be reached; try again in a moment")]
     StoreDown,
     /// The caller cancelled (`DELETE`), or hung up.
     #[error("the request was cancelled")]

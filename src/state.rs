@@ -12,9 +12,12 @@ use crate::{
     supervise::Roster,
     web::tasks::TaskTable,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Instant,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -61,6 +64,8 @@ pub struct State {
     pub closed: AtomicBool,
     /// Ends the server as SIGTERM does.
     pub stop: Notify,
+    /// When it was put together.
+    pub started: Instant,
 }
 
 impl State {
@@ -85,6 +90,7 @@ impl State {
             draining: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             stop: Notify::new(),
+            started: Instant::now(),
             config,
         }))
     }

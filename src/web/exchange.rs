@@ -66,7 +66,8 @@ pub fn case(state: &State, head: Head) -> Result<Case, Error> {
     })
 }
 
-fn now_ms() -> i64 {
+/// Now, in Unix milliseconds.
+pub fn now_ms() -> i64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

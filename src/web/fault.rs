@@ -219,7 +219,7 @@ mod tests {
     #[actix_web::test]
     async fn a_wrong_method_and_a_wrong_path_keep_the_shape() {
         use actix_web::{App, test};
-        let fine = || async { HttpResponse::Ok() };
+        let fine = || async { HttpResponse::Ok().finish() };
         let paths = ["/v1/x", "/api/v1/x"];
         let mut app = App::new().default_service(web::to(unknown_route));
         for path in paths {

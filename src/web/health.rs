@@ -1,3 +1,236 @@
-//! x
-pub fn routes(_: &mut actix_web::web::ServiceConfig) {}
-pub fn api_routes(_: &mut actix_web::web::ServiceConfig) {}
+//! What the people on call look at: whether the process lives, whether it takes requests, how each
+//! actor and each backend is, and the graph as it is drawn. Read from atomics: it answers while an
+//! actor is wedged.
+
+mod actors;
+
+pub use actors::{ActorStatus, DrawnGraph, LiveNode};
+
+use super::{
+    exchange::now_ms,
+    fault::{Fault, only},
+    server::graph,
+};
+use crate::{config::DialectName, error::Error, pool::BackendStatus, state::State};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst};
+
+/// The routes at the root.
+pub fn routes(app: &mut web::ServiceConfig) {
+    let probes = [
+        web::resource("/livez")
+            .get(live)
+            .route(web::head().to(live)),
+        web::resource("/readyz")
+            .get(ready)
+            .route(web::head().to(ready)),
+        web::resource("/health")
+            .get(health)
+            .route(web::head().to(health)),
+    ];
+    for probe in probes {
+        app.service(only("GET, HEAD", probe));
+    }
+}
+
+/// The routes under `/api/v1`.
+pub fn api_routes(app: &mut web::ServiceConfig) {
+    let readings = [
+        web::resource("/actors").get(actors),
+        web::resource("/actors/{name}").get(actor),
+        web::resource("/backends").get(backends),
+        web::resource("/graph").get(drawing),
+    ];
+    for reading in readings {
+        app.service(only("GET", reading));
+    }
+}
+
+/// `GET /livez`: it answers, so it lives; nothing else is asked.
+pub async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(Liveness { status: "alive" })
+}
+
+/// Whether the process lives.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Liveness {
+    /// `alive`
+    status: &'static str,
+}
+
+/// `GET /readyz`
+pub async fn ready(req: HttpRequest) -> HttpResponse {
+    let readiness = Readiness::of(&graph(&req).state);
+    let mut response = match readiness.unready.is_empty() {
+        true => HttpResponse::Ok(),
+        false => HttpResponse::ServiceUnavailable(),
+    };
+    response
+        .insert_header(("cache-control", "no-store"))
+        .json(readiness)
+}
+
+/// Whether requests are taken.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Readiness {
+    /// `ready` or `unready`
+    status: &'static str,
+    /// What is served without: `store`.
+    degraded: Vec<&'static str>,
+    /// Why requests are not taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unready: Vec<String>,
+}
+
+impl Readiness {
+    fn of(state: &State) -> Self {
+        let mut unready = Vec::new();
+        if state.draining.load(SeqCst) || !state.admits() {
+            unready.push("draining".to_owned());
+        }
+        let dead = state.roster.dead();
+        unready.extend(
+            dead.iter()
+                .map(|node| format!("no replica of {node} is up")),
+        );
+        let wedged = state.roster.wedged();
+        unready.extend(
+            wedged
+                .iter()
+                .map(|node| format!("a replica of {node} is wedged")),
+        );
+        let (down, full) = (state.store.is_down(), state.store.spool_full());
+        if full {
+            unready.push("the store is down and the spool full".to_owned());
+        }
+        Readiness {
+            status: if unready.is_empty() {
+                "ready"
+            } else {
+                "unready"
+            },
+            degraded: if down || full {
+                vec!["store"]
+            } else {
+                Vec::new()
+            },
+            unready,
+        }
+    }
+}
+
+/// `GET /health`: all of it in short, for people. Always 200: probes have `/readyz`.
+pub async fn health(req: HttpRequest) -> HttpResponse {
+    let graph = graph(&req);
+    let state = &graph.state;
+    let backends = state.pool.status();
+    HttpResponse::Ok().json(Summary {
+        readiness: Readiness::of(state),
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_s: state.started.elapsed().as_secs(),
+        now_ms: now_ms(),
+        inflight: state.inflight(),
+        tasks: state.tasks.running(),
+        actors: actors::all(state)
+            .into_iter()
+            .map(|a| (a.name, a.share()))
+            .collect(),
+        store: StoreHealth {
+            status: if state.store.is_down() { "down" } else { "up" },
+            spool: if state.store.spool_full() {
+                "full"
+            } else {
+                "ok"
+            },
+        },
+        backends: Share {
+            up: backends.iter().filter(|b| answers(b)).count(),
+            of: backends.len(),
+        },
+    })
+}
+
+/// All of it in short.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Summary {
+    #[serde(flatten)]
+    readiness: Readiness,
+    /// Of sundynix.
+    version: &'static str,
+    /// Since the start.
+    uptime_s: u64,
+    /// The server's clock, Unix milliseconds.
+    now_ms: i64,
+    /// Turns in flight.
+    inflight: usize,
+    /// Detached tasks that run.
+    tasks: usize,
+    /// Replicas that are up, by actor.
+    actors: BTreeMap<&'static str, Share>,
+    store: StoreHealth,
+    /// Backends whose last answer was good.
+    backends: Share,
+}
+
+/// So many of so many.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Share {
+    /// These …
+    up: usize,
+    /// … of these.
+    of: usize,
+}
+
+/// How the store is.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct StoreHealth {
+    /// `up` or `down`
+    status: &'static str,
+    /// Where write-backs wait meanwhile: `ok` or `full`.
+    spool: &'static str,
+}
+
+/// Whether a backend was well when it was last heard of.
+fn answers(backend: &BackendStatus) -> bool {
+    let seen = backend.last_seen_ms;
+    backend.dialect == DialectName::Simulator || seen.is_some() && seen >= backend.last_error_ms
+}
+
+/// `GET /api/v1/actors`
+pub async fn actors(req: HttpRequest) -> HttpResponse {
+    let actors = actors::all(&graph(&req).state);
+    HttpResponse::Ok().json(Actors { actors })
+}
+
+/// Every actor.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Actors {
+    actors: Vec<ActorStatus>,
+}
+
+/// `GET /api/v1/actors/{name}`
+pub async fn actor(req: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, Fault> {
+    let mut all = actors::all(&graph(&req).state).into_iter();
+    match all.find(|actor| actor.name == *name) {
+        Some(actor) => Ok(HttpResponse::Ok().json(actor)),
+        None => Err(Fault::native(Error::NotFound("actor"))),
+    }
+}
+
+/// `GET /api/v1/backends`
+pub async fn backends(req: HttpRequest) -> HttpResponse {
+    let backends = graph(&req).state.pool.status();
+    HttpResponse::Ok().json(Backends { backends })
+}
+
+/// Every backend.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Backends {
+    backends: Vec<BackendStatus>,
+}
+
+/// `GET /api/v1/graph`
+pub async fn drawing(req: HttpRequest) -> HttpResponse {
+    HttpResponse::Ok().json(DrawnGraph::of(&graph(&req).state))
+}

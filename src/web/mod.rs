@@ -15,6 +15,7 @@ mod json;
 pub mod memory;
 pub mod models;
 pub mod openapi;
+mod query;
 pub mod relay;
 pub mod server;
 pub mod tasks;
