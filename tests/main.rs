@@ -5,6 +5,7 @@
 
 mod support;
 
+mod not_said_of_oneself;
 mod pool_discovery;
 mod pool_ollama;
 mod pool_wire;

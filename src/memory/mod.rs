@@ -8,7 +8,7 @@ mod profile;
 mod resident;
 mod select;
 
-pub use explicit::{Op, Statement, statements};
+pub use explicit::{Op, Statement, forget_matches, statements};
 pub use kept::{KEPT_BYTES, KeptText, kept};
 pub use profile::{Change, Profile, SLOT_NAME_BYTES, Slot, Source};
 pub use resident::{RECENT_TURNS, Resident, Residents};

@@ -1,0 +1,190 @@
+//! What the sentences of a message say of one another: whether it is the user who speaks, of
+//! themselves, in earnest. Looked at only when a statement was found.
+
+use super::{
+    Found,
+    chinese_values::holds,
+    cues::*,
+    lexicon::{LEADS, listed},
+    plain::{CODE, Plain, QUOTED},
+    sentence::{End, Sentence},
+    words::{Cursor, words},
+};
+use std::ops::Range;
+
+/// What a sentence makes of the message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing.
+    Plain,
+    /// What it states itself is not meant.
+    NotThis,
+    /// From here on somebody else may speak.
+    NotFrom(usize),
+    /// The message is fiction, or a text to be worked on.
+    Nothing,
+}
+
+/// One word of a sentence outside the values of its statements.
+struct Said<'p> {
+    low: &'p str,
+    at: usize,
+    /// It stands where an order stands: at the start, after "please", "can you", "to".
+    orders: bool,
+    /// It is the last word of its clause but two, or later.
+    closes: bool,
+}
+
+/// Judges one sentence.
+pub fn judge(plain: &Plain, sentence: &Sentence, found: &[Found]) -> Verdict {
+    let range = sentence.range();
+    let shadow = &plain.shadow[range.clone()];
+    let said = outside_values(plain, sentence, found);
+    let line = said.iter().fold(String::from(" "), |line, w| line + w.low + " ");
+    let han = without_values(plain, range.clone(), found);
+    let question = sentence.end == End::Question;
+
+    if any(&line, FICTION) || supposes(&said) || holds(&han, FICTION_HAN) || you_are_han(&han) {
+        return Verdict::Nothing;
+    }
+    if any(&line, ABOUT_A_TEXT) || deictic(&said) || holds(&han, ABOUT_A_TEXT_HAN) {
+        return Verdict::Nothing;
+    }
+    // A task with a text of its own ("translate 'hello'", "…: …") leaves what came before alone.
+    let points = any(&line, " this | these | that | it | above | below | starting | starts | begins | first person | voice | line | perspective ");
+    let own = (shadow.contains([QUOTED, CODE]) || sentence.end == End::Colon) && !any(&line, " above | it | this ");
+    if let Some(order) = said.iter().find(|w| w.orders && listed(REWORK, w.low)) {
+        return if own { Verdict::NotFrom(order.at) } else { Verdict::Nothing };
+    }
+    if holds(&han, REWORK_HAN) {
+        return if own { Verdict::NotFrom(range.start) } else { Verdict::Nothing };
+    }
+    if let Some(order) = said.iter().find(|w| w.orders && listed(COMPOSE, w.low)) {
+        return if points { Verdict::Nothing } else { Verdict::NotFrom(order.at) };
+    }
+    if let Some(at) = COMPOSE_HAN.split(' ').filter_map(|c| han.find(c)).min() {
+        return Verdict::NotFrom(range.start + at);
+    }
+    if found.is_empty() && !question && (any(&line, TALES) || holds(&han, TALES_HAN)) {
+        return Verdict::Nothing;
+    }
+    if let Some(verdict) = reported(&said, &line, &han, &range) {
+        return verdict;
+    }
+    if sentence.end == End::Colon && !introduces_oneself(&said, &han) {
+        return Verdict::NotFrom(range.end);
+    }
+    if any(&line, " if | unless | whether ") || holds(&han, "如果 要是 假如 倘若 万一 的话") {
+        return Verdict::NotThis;
+    }
+    Verdict::Plain
+}
+
+/// Somebody else's words, an example, a supposition about oneself.
+fn reported(said: &[Said], line: &str, han: &str, range: &Range<usize>) -> Option<Verdict> {
+    let example = any(line, " for example | e.g | for instance | example | examples | what if | if i | if my | if we | let us say ");
+    if example || holds(han, "如果我 要是我 假如我 如果你是 要是你") {
+        return Some(Verdict::NotFrom(range.start));
+    }
+    for (at, word) in said.iter().enumerate() {
+        let mine = at > 0 && matches!(said[at - 1].low, "i" | "not" | "have" | "to" | "you");
+        if listed(SAYING, word.low) && !mine {
+            return Some(if word.closes { Verdict::NotFrom(range.start) } else { Verdict::NotThis });
+        }
+    }
+    holds(han, SAYING_HAN).then_some(Verdict::NotFrom(range.start))
+}
+
+/// "Some facts about me:", "Please remember:", 请记住：
+fn introduces_oneself(said: &[Said], han: &str) -> bool {
+    const WORDS: &str = "remember please note this these fyi btw about me some facts things a few for the \
+        record also and important my you should know hi hello to keep in mind here are is what are that ps save";
+    const TELLING: &str = "remember note fyi btw facts things record mind know me";
+    let told = said.iter().any(|w| listed(TELLING, w.low)) && said.iter().all(|w| listed(WORDS, w.low));
+    let person = said.len() > 1 || said.first().is_some_and(|w| w.low != "me");
+    let han = han.trim_end_matches(['：', ':']);
+    told && person || holds(han, "记住 记一下 关于我 记下 补充 备注") && han.chars().count() <= 8
+}
+
+/// Whether the clauses after a statement ask something of their own, not whether it is true.
+pub fn asks_else(plain: &Plain, rest: &[Range<usize>]) -> bool {
+    let Some(last) = rest.last() else {
+        return false;
+    };
+    let clause = &plain.shadow[last.clone()];
+    if clause.chars().any(super::normal::is_han) {
+        let tag = holds(clause, "对吗 对吧 是吗 是吧 不是吗 对不对 是不是 没错吧 好吗 记得吗 知道吗 行吗");
+        return !tag && clause.chars().count() >= 2;
+    }
+    let all = words(&plain.shadow, last.clone());
+    let mut c = Cursor::new(&all);
+    c.eat_all(LEADS);
+    let rest = c.rest();
+    let ask = "what where how which who when why can could would will should do does is are any whose have";
+    let open = "what where how which who why can could would when";
+    // "isn't it", "do I", "is it": three words that ask the statement again.
+    listed(ask, c.peek()) && (listed(open, c.peek()) || rest.len() > 3)
+}
+
+fn outside_values<'p>(plain: &'p Plain, sentence: &Sentence, found: &[Found]) -> Vec<Said<'p>> {
+    let mut all = Vec::new();
+    for clause in &sentence.clauses {
+        let words = words(&plain.shadow, clause.clone());
+        let mut c = Cursor::new(&words);
+        c.eat_all(LEADS);
+        let first = c.next;
+        let last = words.len();
+        for (at, word) in words.iter().enumerate() {
+            if found.iter().any(|f| f.value.contains(&word.at.start)) {
+                continue;
+            }
+            let before = at.checked_sub(1).map_or("", |at| words[at].low);
+            all.push(Said {
+                low: word.low,
+                at: word.at.start,
+                orders: at == first || at == 0 || listed("you please to and me us then now just kindly help also", before),
+                closes: at + 3 >= last,
+            });
+        }
+    }
+    all
+}
+
+/// The sentence in normal form with the values of its statements blanked out.
+fn without_values(plain: &Plain, range: Range<usize>, found: &[Found]) -> String {
+    let inside = |at: usize| found.iter().any(|f| f.value.contains(&at));
+    let sentence = &plain.shadow[range.clone()];
+    let blank = |(at, c): (usize, char)| {
+        let out = if inside(range.start + at) { ' ' } else { c };
+        std::iter::repeat_n(out, if out == c { 1 } else { c.len_utf8() })
+    };
+    sentence.char_indices().flat_map(blank).collect()
+}
+
+/// Whether a line of words between spaces has one of these phrases between bars.
+fn any(line: &str, phrases: &str) -> bool {
+    let bytes = line.as_bytes();
+    phrases.split('|').map(str::trim).any(|p| {
+        let whole = |at: usize| bytes[at - 1] == b' ' && bytes[at + p.len()] == b' ';
+        line.match_indices(p).any(|(at, _)| whole(at))
+    })
+}
+
+/// "Suppose …", "imagine …": an order, not "I suppose".
+fn supposes(said: &[Said]) -> bool {
+    said.iter().any(|w| w.orders && listed("suppose supposing imagine assume assuming pretend say envision picture", w.low))
+}
+
+/// "this sentence", "the following text"
+fn deictic(said: &[Said]) -> bool {
+    said.iter().enumerate().any(|(at, w)| {
+        listed("this these following above below that each every", w.low)
+            && said[at + 1..].iter().take(2).any(|n| listed(TEXTS, n.low))
+    })
+}
+
+/// 你是一名医生, 你叫…: a part is given out.
+fn you_are_han(han: &str) -> bool {
+    holds(han, "你是一 你现在是 你叫 你的名字是 你的名字叫 你来扮 你来当 你来演 你当 你将是 你就是一 你作为")
+        || han.starts_with("你是") && !han.contains(['谁', '吗', '？'])
+}

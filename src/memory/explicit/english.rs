@@ -1,0 +1,323 @@
+//! What an English clause states of the one who wrote it. Patterns stand at the start of the
+//! clause, after words that only lead in; what follows is taken only where it looks like a value.
+
+use super::{
+    Found, What,
+    lexicon::{GREETINGS, LEADS, listed},
+    plain::Plain,
+    possession::possession,
+    requests::{call_me, forget, language, remember},
+    values::{self, age, name, phrase, place, plain, thing, trade},
+    words::{Cursor, Word, words},
+};
+use std::ops::Range;
+
+/// What a reader of one clause may look at beside its words.
+#[derive(Clone, Copy)]
+pub struct Scene<'t> {
+    /// The message.
+    pub text: &'t str,
+    /// The sentence is all there is: "answer in German" is then no part of a task.
+    pub alone: bool,
+}
+
+impl Scene<'_> {
+    /// The statement whose value is the next `len` words; none of no words. Walks past them.
+    pub fn found(&self, c: &mut Cursor, start: usize, len: usize, what: What) -> Option<Found> {
+        let from = c.words.get(start)?.at.start;
+        let value = c.rest().first()?.at.start..c.rest().get(len.checked_sub(1)?)?.at.end;
+        c.skip(len);
+        Some(Found {
+            quote: from..value.end,
+            value,
+            what,
+            open: false,
+        })
+    }
+}
+
+/// All statements of one clause.
+pub fn read(message: &Plain, clause: Range<usize>, alone: bool) -> Vec<Found> {
+    let words = words(&message.shadow, clause);
+    let scene = Scene {
+        text: message.text,
+        alone,
+    };
+    let mut c = Cursor::new(&words);
+    let mut all = Vec::new();
+    let mut goes_on = false;
+    while let Some(mut found) = lead(&mut c)
+        .then(|| statement(scene, &mut c, goes_on))
+        .flatten()
+    {
+        c.eat_all("too|as well|at all|anymore|btw|by the way|though|lol");
+        c.eat_all("please|pls|thanks|thank you|now|right now|today|actually");
+        found.open = c.rest().is_empty();
+        all.push(found);
+        if c.eat_any("and|but|plus|so|&|or").is_none() {
+            break;
+        }
+        goes_on = true;
+    }
+    all
+}
+
+/// Whether a clause without a statement leaves the ones after it credible: a greeting, thanks,
+/// something else the user says of themselves.
+pub fn opens(message: &Plain, clause: Range<usize>) -> bool {
+    let words = words(&message.shadow, clause);
+    let mut c = Cursor::new(&words);
+    lead(&mut c);
+    let rest = c.rest();
+    let doubt = |w: &Word| listed("wonder doubt wish imagine guess dreamed dreamt hope bet pretend", w.low);
+    match c.peek() {
+        "" => true,
+        "i" | "we" => !rest.iter().any(doubt),
+        "nice" | "pleased" | "good" | "glad" | "happy" | "thanks" | "thank" | "welcome" => true,
+        // "Hi Claude, …", and a name called: "Claude, …" is none of these.
+        _ => words.first().is_some_and(|w| listed(GREETINGS, w.low)) && rest.len() <= 2,
+    }
+}
+
+/// Walks past words that only lead in. Always true: it may have nothing to walk past.
+fn lead(c: &mut Cursor) -> bool {
+    let greeted = listed(GREETINGS, c.peek());
+    c.eat_all(LEADS);
+    // "hi claude my name is …"
+    let next = c.rest().get(1).map_or("", |w| w.low);
+    if greeted && matches!(next, "my" | "i" | "call") && !matches!(c.peek(), "my" | "i" | "is" | "do") {
+        c.skip(1);
+        c.eat_all(LEADS);
+    }
+    true
+}
+
+/// One statement at the cursor.
+pub fn statement(scene: Scene, c: &mut Cursor, goes_on: bool) -> Option<Found> {
+    // "I live in Berlin and work as a nurse"
+    let implied: fn(Scene, &mut Cursor) -> Option<Found> =
+        if goes_on { |scene, c| first_person(scene, c, c.next) } else { |_, _| None };
+    first_of(scene, c, [outright, remember, forget, implied])
+}
+
+/// A statement that is not wrapped into "remember …".
+pub fn outright(scene: Scene, c: &mut Cursor) -> Option<Found> {
+    let start = c.next;
+    if c.eat("my") {
+        return possession(scene, c, start);
+    }
+    if c.eat("i") {
+        return first_person(scene, c, start);
+    }
+    first_of(scene, c, [call_me, language])
+}
+
+/// What the first of these finds here.
+fn first_of<const N: usize>(
+    scene: Scene,
+    c: &mut Cursor,
+    ways: [fn(Scene, &mut Cursor) -> Option<Found>; N],
+) -> Option<Found> {
+    for way in ways {
+        let mut tried = *c;
+        if let Some(found) = way(scene, &mut tried) {
+            c.next = tried.next;
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// How often or how much: it changes nothing.
+const ADVERBS: &str = "\
+    really|also|just|still|always|usually|generally|strongly|personally|honestly|absolutely|\
+    truly|definitely|do|very much|quite|particularly|especially|totally|mostly|mainly|\
+    normally|typically|currently|now|actually|simply|originally|much|greatly|have always|\
+    even|proudly|only";
+
+/// After "I".
+fn first_person(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
+    c.eat_all(ADVERBS);
+    let no = c.eat("not") || c.eat("no longer") || c.eat("never");
+    c.eat_all(ADVERBS);
+    if c.eat("am") {
+        return being(scene, c, start, no);
+    }
+    if let Some(label) = taste(c, no) {
+        if matches!(label, "likes " | "prefers ") && (c.eat("to be called") || c.eat("being called")) {
+            let len = name(scene.text, c.rest());
+            return scene.found(c, start, len, What::fact("identity", "nickname"));
+        }
+        let len = thing(scene.text, c.rest());
+        return scene.found(c, start, len, What::taste(label));
+    }
+    if no {
+        return None;
+    }
+    if c.eat_any("live in|reside in|have lived in|have been living in|moved to").is_some() {
+        let len = place(scene.text, c.rest());
+        return scene.found(c, start, len, What::fact("identity", "location"));
+    }
+    if c.eat("come from") {
+        let len = place(scene.text, c.rest());
+        return scene.found(c, start, len, What::fact("identity", "origin"));
+    }
+    if c.eat("was born") {
+        return born(scene, c, start);
+    }
+    if c.eat("work") || c.eat("have worked") {
+        return work(scene, c, start);
+    }
+    if c.eat("speak") {
+        let len = values::languages(c.rest());
+        return scene.found(c, start, len, What::fact("identity", "languages"));
+    }
+    if c.eat("go by") {
+        c.eat("the name");
+        let len = name(scene.text, c.rest());
+        return scene.found(c, start, len, What::fact("identity", "nickname"));
+    }
+    if c.eat("use") {
+        let used = c.rest().get(1).is_some_and(|w| w.low == "pronouns") && c.peek().contains('/');
+        return scene.found(c, start, usize::from(used), What::fact("identity", "pronouns"));
+    }
+    if c.eat("turned") {
+        let (len, _) = age(c.rest())?;
+        return scene.found(c, start, len, What::fact("identity", "age"));
+    }
+    None
+}
+
+/// The verb of a liking, as the profile says it.
+fn taste(c: &mut Cursor, no: bool) -> Option<&'static str> {
+    const VERBS: &[(&str, &str, &str)] = &[
+        ("like", "likes ", "doesn't like "),
+        ("love", "loves ", "doesn't love "),
+        ("enjoy", "enjoys ", "doesn't enjoy "),
+        ("prefer", "prefers ", "doesn't prefer "),
+        ("adore", "adores ", "doesn't adore "),
+        ("hate", "hates ", ""),
+        ("dislike", "dislikes ", ""),
+        ("detest", "detests ", ""),
+        ("despise", "despises ", ""),
+        ("loathe", "loathes ", ""),
+        ("can not stand", "can't stand ", ""),
+        ("eat", "", "doesn't eat "),
+        ("drink", "", "doesn't drink "),
+        ("care for", "", "doesn't care for "),
+    ];
+    let (_, yes, not) = VERBS.iter().find(|(verb, ..)| c.eat(verb))?;
+    let label = if no { not } else { yes };
+    (!label.is_empty()).then_some(label)
+}
+
+/// After "I am".
+fn being(scene: Scene, c: &mut Cursor, start: usize, no: bool) -> Option<Found> {
+    c.eat_all(ADVERBS);
+    let no = c.eat("not") || no;
+    c.eat_any("severely|highly|deathly|very|strictly|a strict|a big|a huge|really");
+    if c.eat("allergic to") {
+        let label = if no { "not allergic to " } else { "allergic to " };
+        let len = thing(scene.text, c.rest());
+        return scene.found(c, start, len, What::allergy(label));
+    }
+    if c.eat_any("a fan of|fan of|fond of").is_some() {
+        let label = if no { "is not a fan of " } else { "is a fan of " };
+        let len = thing(scene.text, c.rest());
+        return scene.found(c, start, len, What::taste(label));
+    }
+    if no {
+        return None;
+    }
+    if c.eat_any("called|named|known as").is_some() {
+        let len = name(scene.text, c.rest());
+        return scene.found(c, start, len, What::fact("identity", "name"));
+    }
+    if c.eat("originally from") || c.eat("from") {
+        let len = place(scene.text, c.rest());
+        return scene.found(c, start, len, What::fact("identity", "origin"));
+    }
+    if c.eat_any("living in|based in|located in").is_some() {
+        let len = place(scene.text, c.rest());
+        return scene.found(c, start, len, What::fact("identity", "location"));
+    }
+    if c.eat("working") {
+        return work(scene, c, start);
+    }
+    if let Some((len, true)) = age(c.rest()) {
+        return scene.found(c, start, len, What::fact("identity", "age"));
+    }
+    if let Some(len) = diet(c) {
+        return scene.found(c, start, len, What::fact("preferences", "diet"));
+    }
+    let trade = trade(c.rest())?;
+    c.skip(trade.start);
+    scene.found(c, start, trade.len(), What::fact("work", "job"))
+}
+
+/// "vegan", "a vegetarian": with nothing behind that makes it another thing.
+fn diet(c: &mut Cursor) -> Option<usize> {
+    c.eat_any("a|an");
+    const DIETS: &str = "vegetarian vegan pescatarian celiac coeliac flexitarian";
+    let len = match (c.peek(), c.rest().get(1).map_or("", |w| w.low)) {
+        ("lactose" | "gluten", "intolerant") => 2,
+        (diet, _) if listed(DIETS, diet) => 1,
+        _ => return None,
+    };
+    let ends = c.rest().get(len).is_none_or(|w| listed(super::lexicon::FUNCTION, w.low));
+    ends.then_some(len)
+}
+
+/// After "I was born".
+fn born(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
+    if c.eat("on") {
+        let len = super::possession::date(c.rest());
+        return scene.found(c, start, len, What::fact("identity", "birthday"));
+    }
+    if !c.eat("in") {
+        return None;
+    }
+    if c.peek().len() == 4 && c.peek().bytes().all(|b| b.is_ascii_digit()) {
+        return scene.found(c, start, 1, What::fact("identity", "birth-year"));
+    }
+    let month = super::possession::date(c.rest()) > 0;
+    let len = if month { 0 } else { place(scene.text, c.rest()) };
+    scene.found(c, start, len, What::fact("identity", "origin"))
+}
+
+/// After "I work".
+fn work(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
+    c.eat_all("remotely|full-time|part-time|mostly|currently|now|mainly");
+    if c.eat("as") {
+        if let Some(trade) = trade(c.rest()) {
+            c.skip(trade.start);
+            return scene.found(c, start, trade.len(), What::fact("work", "job"));
+        }
+        if c.eat("a") || c.eat("an") {
+            let len = trade_like(c.rest());
+            return scene.found(c, start, len, What::fact("work", "job"));
+        }
+        return None;
+    }
+    if c.eat("at") || c.eat("for") {
+        let len = place(scene.text, c.rest());
+        let article = matches!(c.peek(), "a" | "an") && c.rest().len() > 1;
+        let len = if len == 0 && article { 1 + trade_like(&c.rest()[1..]) } else { len };
+        let idle = listed("free night nights day days hours peanuts money fun least most first last", c.peek());
+        let len = if idle || len == 1 && article { 0 } else { len };
+        return scene.found(c, start, len, What::fact("work", "employer"));
+    }
+    if c.eat("in") {
+        let len = plain(scene.text, c.rest(), 4);
+        let idle = listed("a an my general progress practice theory teams shifts", c.peek());
+        return scene.found(c, start, if idle { 0 } else { len }, What::fact("work", "field"));
+    }
+    None
+}
+
+/// A few words up to the next that holds a sentence together.
+fn trade_like(words: &[Word]) -> usize {
+    let cut = |w: &Word| listed(super::lexicon::FUNCTION, w.low);
+    let len = words.iter().take_while(|w| !cut(w)).count();
+    if len <= 5 { len.min(phrase(words)) } else { 0 }
+}

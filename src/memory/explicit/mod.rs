@@ -1,0 +1,266 @@
+//! What the user states outright of themselves ("my name is Ada", 我喜欢咖啡, "forget my birthday"):
+//! a pure function of one message. It reads patterns at the start of clauses, takes a value only
+//! where it looks like one, and believes nothing that is not the user's own plain word: code,
+//! quotations, questions, suppositions, fiction, and texts that are only to be worked on. A wrong
+//! fact about a person is worse than a missed one.
+
+mod chinese;
+mod chinese_values;
+mod context;
+mod cues;
+mod english;
+mod forget;
+mod lexicon;
+mod normal;
+mod plain;
+mod possession;
+mod requests;
+mod sentence;
+mod values;
+mod words;
+
+#[cfg(test)]
+mod examples;
+
+pub use forget::forget_matches;
+
+use context::Verdict;
+use plain::{CODE, Plain, QUOTED};
+use sentence::{End, Sentence};
+use std::{collections::HashSet, ops::Range};
+
+/// What a statement does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// "my name is Ada"
+    Set {
+        /// Topic of the slot.
+        topic: String,
+        /// Key of the slot.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// "forget …": what it names, as said. [`forget_matches`] tells which slots are meant.
+    Forget {
+        /// The words after "forget", without "my".
+        what: String,
+    },
+}
+
+/// One outright statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// What it does.
+    pub op: Op,
+    /// The user's words it was read from: a slice of the message.
+    pub quote: String,
+}
+
+/// A message longer than this is more likely pasted than said.
+const LONGEST: usize = 2_000;
+/// From so many lines on, most must be statements: else it is a text about something.
+const LINES: usize = 5;
+
+/// What was found at a place, before it is cut out.
+struct Found {
+    /// The words of the statement.
+    quote: Range<usize>,
+    /// The value among them.
+    value: Range<usize>,
+    /// What to do with it.
+    what: What,
+    /// The clause ends with the value, which may go on behind the comma.
+    open: bool,
+}
+
+/// What a found value is.
+#[derive(Clone)]
+enum What {
+    /// The value of this slot.
+    Fact { topic: &'static str, key: String },
+    /// A thing that is itself the key; the label says how the user stands to it.
+    Thing {
+        topic: &'static str,
+        prefix: &'static str,
+        label: &'static str,
+    },
+    /// A value whose key is the thing at this place.
+    Named {
+        topic: &'static str,
+        thing: Range<usize>,
+    },
+    /// Something to remember, in the user's words.
+    Note,
+    /// Something to forget.
+    Forget,
+}
+
+impl What {
+    fn fact(topic: &'static str, key: &str) -> Self {
+        What::Fact {
+            topic,
+            key: key.to_owned(),
+        }
+    }
+
+    fn taste(label: &'static str) -> Self {
+        What::Thing {
+            topic: "preferences",
+            prefix: "",
+            label,
+        }
+    }
+
+    fn allergy(label: &'static str) -> Self {
+        What::Thing {
+            topic: "health",
+            prefix: "allergy-",
+            label,
+        }
+    }
+}
+
+/// Reads a user message; an empty answer is the usual one.
+pub fn statements(text: &str) -> Vec<Statement> {
+    read(text).unwrap_or_default()
+}
+
+fn read(text: &str) -> Option<Vec<Statement>> {
+    if !may_state(text) || text.len() > 4 * LONGEST || text.chars().nth(LONGEST).is_some() {
+        return None;
+    }
+    let plain = Plain::of(text)?;
+    let (sentences, lines) = sentence::sentences(&plain);
+    let mut found: Vec<Vec<Found>> = Vec::with_capacity(sentences.len());
+    for sentence in &sentences {
+        found.push(in_sentence(&plain, sentence, sentences.len() == 1));
+    }
+    if found.iter().all(Vec::is_empty) {
+        return None;
+    }
+    // What the sentences around say of them.
+    let mut end = text.len();
+    for (sentence, found) in sentences.iter().zip(&mut found) {
+        match context::judge(&plain, sentence, found) {
+            Verdict::Plain => {}
+            Verdict::NotThis => found.clear(),
+            Verdict::NotFrom(at) => end = end.min(at),
+            Verdict::Nothing => return None,
+        }
+        found.retain(|f| f.quote.end <= end);
+    }
+    let stated = |(s, f): (&Sentence, &Vec<Found>)| (!f.is_empty()).then_some(s.line);
+    let said: HashSet<usize> = sentences.iter().zip(&found).filter_map(stated).collect();
+    if lines >= LINES && said.len() * 2 < lines {
+        return None;
+    }
+    // A list with other items is not one of statements.
+    let mixed = sentences.iter().any(|s| s.item && !said.contains(&s.line));
+    let all = sentences.iter().zip(found);
+    let kept = all.filter(|(s, _)| !(mixed && s.item)).flat_map(|(_, f)| f);
+    Some(kept.filter_map(|f| statement(text, f)).collect())
+}
+
+/// A cheap look: most messages have none of the words a statement begins with.
+fn may_state(text: &str) -> bool {
+    const WORDS: &[&str] = &["i", "my", "me", "im", "ive", "remember", "forget", "always", "answer", "reply"];
+    let words = || text.split(|c: char| !c.is_ascii_alphanumeric());
+    text.contains(['我', '记', '記', '忘', '答', '复', '復', '覆'])
+        || words().any(|w| w.len() <= 8 && WORDS.iter().any(|x| x.eq_ignore_ascii_case(w)))
+}
+
+/// The statements of one sentence, from its start as long as one follows the other: what comes
+/// after words that are not understood may be theirs ("he told me, my name is …").
+fn in_sentence(plain: &Plain, sentence: &Sentence, alone: bool) -> Vec<Found> {
+    let clauses = &sentence.clauses;
+    let (mut all, mut next) = (Vec::new(), 0);
+    while let Some(clause) = clauses.get(next).cloned() {
+        next += 1;
+        let words = &plain.shadow[clause.clone()];
+        if words.starts_with([CODE, QUOTED]) {
+            break;
+        }
+        let chinese = words.contains(['我', '记', '忘', '用', '答']);
+        let mut found = if chinese {
+            chinese::read(plain, clause.clone(), alone)
+        } else {
+            english::read(plain, clause.clone(), alone)
+        };
+        let Some(last) = found.last_mut() else {
+            let opens = english::opens(plain, clause.clone()) || chinese::opens(plain, clause);
+            if opens { continue } else { break }
+        };
+        if last.open {
+            let more = goes_on(plain, last, clauses, next, sentence.end);
+            if let Some(to) = (more > 0).then(|| clauses[next + more - 1].end) {
+                last.value.end = to;
+                last.quote.end = to;
+            }
+            next += more;
+        }
+        // "…, what about you?" asks something else; "…, right?" asks the statement.
+        let asked = sentence.end == End::Question
+            && !clauses.get(next..).is_some_and(|rest| context::asks_else(plain, rest));
+        if asked {
+            break;
+        }
+        all.append(&mut found);
+    }
+    all
+}
+
+/// How many of the next clauses belong to the value: "Berlin, Germany", "apples, pears and plums".
+fn goes_on(plain: &Plain, found: &Found, clauses: &[Range<usize>], next: usize, end: End) -> usize {
+    let rest = &clauses[next.min(clauses.len())..];
+    let free = rest.len() - usize::from(end == End::Question).min(rest.len());
+    match &found.what {
+        What::Note if end != End::Question => rest.len(),
+        What::Fact { key, .. } if key == "location" || key == "origin" => {
+            usize::from(free > 0 && values::region(plain, rest[0].clone()))
+        }
+        What::Thing { .. } => values::list(plain, &rest[..free]),
+        What::Fact { key, .. } if key == "hobbies" || key == "languages" => {
+            values::list(plain, &rest[..free])
+        }
+        _ => 0,
+    }
+}
+
+/// Cuts a statement out of the message.
+fn statement(text: &str, found: Found) -> Option<Statement> {
+    let quote = text.get(found.quote)?.trim().to_owned();
+    let value = values::bare(text.get(found.value)?);
+    let clipped = normal::clip(value);
+    let (topic, key, value) = match found.what {
+        What::Forget => {
+            let what = clipped.to_owned();
+            return (!what.is_empty()).then_some(Statement {
+                op: Op::Forget { what },
+                quote,
+            });
+        }
+        What::Fact { topic, key } => (topic, key, clipped.to_owned()),
+        What::Thing {
+            topic,
+            prefix,
+            label,
+        } => {
+            let key = normal::slug(&values::core(value));
+            let key = if key.is_empty() { key } else { [prefix, &key].concat() };
+            (topic, key, [label, clipped].concat())
+        }
+        What::Named { topic, thing } => {
+            let thing = chinese_values::core(values::bare(text.get(thing)?));
+            (topic, normal::slug(thing), clipped.to_owned())
+        }
+        What::Note => ("notes", normal::slug(value), clipped.to_owned()),
+    };
+    let whole = !key.is_empty() && !value.is_empty();
+    let op = Op::Set {
+        topic: topic.to_owned(),
+        key,
+        value,
+    };
+    whole.then_some(Statement { op, quote })
+}
