@@ -451,7 +451,13 @@ fn none_of(kind: &str, texts: &[&str]) {
             (!read.is_empty()).then(|| format!("{text:?}\n    {read:?}"))
         })
         .collect();
-    assert!(wrong.is_empty(), "{kind}: {} of {}\n{}", wrong.len(), texts.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{kind}: {} of {}\n{}",
+        wrong.len(),
+        texts.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -502,5 +508,8 @@ fn what_states_no_fact_gives_none() {
 #[test]
 fn a_long_message_says_nothing() {
     let long = format!("My name is Ada. {}", "word ".repeat(400));
-    none_of("long", &[&long, &format!("我叫小明。{}", "字".repeat(2_000))]);
+    none_of(
+        "long",
+        &[&long, &format!("我叫小明。{}", "字".repeat(2_000))],
+    );
 }

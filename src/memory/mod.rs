@@ -3,7 +3,6 @@
 
 mod explicit;
 mod kept;
-mod matching;
 mod profile;
 mod resident;
 mod select;

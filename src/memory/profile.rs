@@ -5,7 +5,7 @@
 //! One rule orders them all: a change counts only if it was said after what stands there. So a
 //! pinned value yields to a later statement alone, and a tombstone keeps older turns out.
 
-use super::{Op, Statement, TurnId, matching::names};
+use super::{Op, Statement, TurnId, forget_matches};
 use std::collections::BTreeMap;
 
 /// The longest topic or key: longer ones are no slots, and would not fit an index.
@@ -88,7 +88,7 @@ impl Profile {
                 Op::Forget { what } => {
                     let named = self.slots.iter().filter(|(at, slot)| {
                         let value = slot.value.as_deref();
-                        value.is_some_and(|value| names(what, &at.0, &at.1, value))
+                        value.is_some_and(|value| forget_matches(what, &at.0, &at.1, value))
                     });
                     let named: Vec<_> = named.map(|(at, _)| at.clone()).collect();
                     for at in named.into_iter().filter(|at| fits(at)) {

@@ -21,7 +21,9 @@ pub struct Reader<'p> {
 impl<'p> Reader<'p> {
     /// Steps past one of these (between spaces), if it comes next. Longer ones first, where one begins another.
     pub fn eat(&mut self, any: &'static str) -> Option<&'static str> {
-        let found = any.split_ascii_whitespace().find(|p| self.rest.starts_with(p))?;
+        let found = any
+            .split_ascii_whitespace()
+            .find(|p| self.rest.starts_with(p))?;
         self.skip(found.len());
         Some(found)
     }
@@ -95,14 +97,16 @@ pub fn opens(message: &Plain, clause: Range<usize>) -> bool {
     r.eat_all(LEADS);
     r.eat("请你 请 帮我");
     r.eat("记住 记一下 记下");
-    let own = r.rest.starts_with('我') && !values::starts(r.rest, "我们 我说 我问 我写 我梦 我希望 我听");
+    let own =
+        r.rest.starts_with('我') && !values::starts(r.rest, "我们 我说 我问 我写 我梦 我希望 我听");
     let weighs = r.rest.contains("相比") || r.rest.starts_with("比起");
     r.rest.chars().all(|c| !c.is_alphanumeric()) || own || weighs || r.rest.contains("高兴认识")
 }
 
 fn statement(r: &mut Reader, alone: bool) -> Option<Found> {
     let start = r.at;
-    let ways: [fn(&mut Reader, usize, bool) -> Option<Found>; 5] = [forget, remember, language, call_me, first_person];
+    let ways: [fn(&mut Reader, usize, bool) -> Option<Found>; 5] =
+        [forget, remember, language, call_me, first_person];
     for way in ways {
         let mut tried = *r;
         if let Some(found) = way(&mut tried, start, alone) {
@@ -117,12 +121,16 @@ fn statement(r: &mut Reader, alone: bool) -> Option<Found> {
 fn forget(r: &mut Reader, start: usize, _: bool) -> Option<Found> {
     r.eat_all("请你 请 你可以 可以 把 你 帮我 麻烦");
     let mut late = *r;
-    let verb = r.eat("\
+    let verb = r.eat(
+        "\
             忘掉 忘记 忘了 忘却 别再记住 别再记 别记住 别记录 别记 不要记住 不要记录 \
-            不要再记 不要记 不用记住 不用记 不必记 删掉 删除");
+            不要再记 不要记 不用记住 不用记 不必记 删掉 删除",
+    );
     if verb.is_none() {
         // 把我的名字忘掉
-        let len = "忘掉 忘记 忘了".split(' ').find_map(|v| late.rest.find(v))?;
+        let len = "忘掉 忘记 忘了"
+            .split(' ')
+            .find_map(|v| late.rest.find(v))?;
         late.eat("我的 关于我的")?;
         let len = len.checked_sub(late.at.checked_sub(r.at)?)?;
         return late.found(start, len, What::Forget);
@@ -146,20 +154,31 @@ fn forget(r: &mut Reader, start: usize, _: bool) -> Option<Found> {
 
 /// 请记住…, 别忘了我…
 fn remember(r: &mut Reader, start: usize, alone: bool) -> Option<Found> {
-    let asked = r.eat("请你帮我 请帮我 帮我 请你 请 你要 你得 麻烦").is_some() || r.at != start;
+    let asked = r
+        .eat("请你帮我 请帮我 帮我 请你 请 你要 你得 麻烦")
+        .is_some()
+        || r.at != start;
     r.eat("一定要 务必 好好");
-    r.eat("\
+    r.eat(
+        "\
             记住了 记住 记一下 记下来 记下 记录一下 记录 记得 记着 别忘了 不要忘了 别忘记 \
-            不要忘记")?;
+            不要忘记",
+    )?;
     r.eat("这一点 这点 这件事 哦 一下");
     let mut inner = *r;
-    if let Some(mut found) = first_person(&mut inner, start, alone).or_else(|| call_me(&mut inner, start, alone)) {
+    if let Some(mut found) =
+        first_person(&mut inner, start, alone).or_else(|| call_me(&mut inner, start, alone))
+    {
         *r = inner;
         found.quote.start = start;
         return Some(found);
     }
     let own = r.rest.contains('我');
-    let len = if values::note(r.rest) && (own || asked) { r.rest.len() } else { 0 };
+    let len = if values::note(r.rest) && (own || asked) {
+        r.rest.len()
+    } else {
+        0
+    };
     r.found(start, len, What::Note)
 }
 
@@ -169,10 +188,15 @@ fn language(r: &mut Reader, start: usize, alone: bool) -> Option<Found> {
     let whole = start..start + r.rest.len();
     let before = r.rest;
     r.eat_all(EVER);
-    let ever = before[..before.len() - r.rest.len()].chars().any(|c| "后始终直总每永默".contains(c));
+    let ever = before[..before.len() - r.rest.len()]
+        .chars()
+        .any(|c| "后始终直总每永默".contains(c));
     r.eat("用 使用")?;
     let len = values::language(r.rest);
-    let mut after = Reader { rest: &r.rest[len..], at: r.at + len };
+    let mut after = Reader {
+        rest: &r.rest[len..],
+        at: r.at + len,
+    };
     after.eat("来 跟我 和我 给我 与我 对我");
     after.eat("回答 回复 交流 说话 沟通 对话 聊天 答复")?;
     let me = after.rest.starts_with('我') || r.rest[len..].contains('我');
@@ -184,8 +208,10 @@ fn language(r: &mut Reader, start: usize, alone: bool) -> Option<Found> {
 
 /// 叫我小明, 你可以叫我…
 fn call_me(r: &mut Reader, start: usize, _: bool) -> Option<Found> {
-    r.eat("\
-            你可以 您可以 你就 可以 大家都 朋友们都 朋友都 大家 朋友们 请你 请 你以后 以后");
+    r.eat(
+        "\
+            你可以 您可以 你就 可以 大家都 朋友们都 朋友都 大家 朋友们 请你 请 你以后 以后",
+    );
     r.eat("直接 都 就");
     r.eat("叫我做 叫我作 叫我 称呼我为 称呼我 管我叫 喊我")?;
     let len = values::name(r.rest, true);
@@ -213,7 +239,10 @@ fn first_person(r: &mut Reader, start: usize, _: bool) -> Option<Found> {
         return Some(found);
     }
     let mut named = *r;
-    if named.eat("的名字就叫 就叫做 叫做 叫作 名叫 就叫 叫").is_some() {
+    if named
+        .eat("的名字就叫 就叫做 叫做 叫作 名叫 就叫 叫")
+        .is_some()
+    {
         let len = values::name(named.rest, false);
         return named.found(start, len, What::fact("identity", "name"));
     }
@@ -294,7 +323,9 @@ fn possession(r: &mut Reader, start: usize) -> Option<Found> {
     r.eat("就是 叫做 叫作 就叫 是 为 叫 在 : ：")?;
     let len = match look {
         Look::Name => values::name(r.rest, false),
-        Look::Number => values::holding(r.rest, |c| c.is_ascii_digit() || "一二三四五六七八九十".contains(c)),
+        Look::Number => values::holding(r.rest, |c| {
+            c.is_ascii_digit() || "一二三四五六七八九十".contains(c)
+        }),
         Look::Mail => values::holding(r.rest, |c| c == '@'),
         Look::Trade => values::trade(r.rest),
         Look::Short => values::short(r.rest),
@@ -322,7 +353,9 @@ fn circumstances(r: &mut Reader, start: usize) -> Option<Found> {
         r.skip(skip);
         return r.found(start, len, What::fact("identity", "age"));
     }
-    if r.eat("居住在 住在 定居在 定居于 定居 生活在 搬到了 搬到 家住 家在 住").is_some() {
+    if r.eat("居住在 住在 定居在 定居于 定居 生活在 搬到了 搬到 家住 家在 住")
+        .is_some()
+    {
         let len = values::place(r.rest);
         return r.found(start, len, What::fact("identity", "location"));
     }
@@ -340,7 +373,11 @@ fn circumstances(r: &mut Reader, start: usize) -> Option<Found> {
         return r.found(start, len, What::fact("identity", "languages"));
     }
     if r.rest.starts_with("吃素") || r.rest.starts_with("吃全素") {
-        let len = if r.rest.starts_with("吃全素") { 9 } else { 6 };
+        let len = if r.rest.starts_with("吃全素") {
+            9
+        } else {
+            6
+        };
         return r.found(start, len, What::fact("preferences", "diet"));
     }
     if r.eat("从事").is_some() {

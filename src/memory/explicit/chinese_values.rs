@@ -1,7 +1,10 @@
 //! What a value may be, in Chinese. Each reader says how many bytes of what follows a pattern are
 //! its value; none, where it does not look like one.
 
-use super::{normal::is_han, plain::{CODE, QUOTED}};
+use super::{
+    normal::is_han,
+    plain::{CODE, QUOTED},
+};
 
 /// What the end of a clause makes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +49,19 @@ const BREAKS: &str = "\
 
 /// The bytes before the first of these.
 fn until(rest: &str, breaks: &str) -> usize {
-    let at = breaks.split_ascii_whitespace().filter_map(|b| rest.find(b)).min();
+    let at = breaks
+        .split_ascii_whitespace()
+        .filter_map(|b| rest.find(b))
+        .min();
     rest[..at.unwrap_or(rest.len())].trim_end().len()
 }
 
 /// Without particles and marks at its end.
 fn trimmed(value: &str) -> &str {
-    value.trim_end_matches(|c: char| "了啦啊呀哦喔的呢哈噢~～".contains(c) || (!c.is_alphanumeric() && !"》」』”\"’'+#%)）".contains(c) && c != QUOTED))
+    value.trim_end_matches(|c: char| {
+        "了啦啊呀哦喔的呢哈噢~～".contains(c)
+            || (!c.is_alphanumeric() && !"》」』”\"’'+#%)）".contains(c) && c != QUOTED)
+    })
 }
 
 fn chars(text: &str) -> usize {
@@ -81,9 +90,13 @@ pub fn name(rest: &str, loose: bool) -> usize {
         let len = rest.len() - rest.trim_start_matches(QUOTED).len();
         return if chars(&rest[len..]) <= 4 { len } else { 0 };
     }
-    let rest = &rest[..until(rest, "\
-        今年 来自 住在 住 ， 但 不是 不叫 谢谢 请 而 是 就好 就行 即可 就可以 好了 现在")];
-    let value = rest.trim_end_matches(|c: char| "吧啦哦啊呀噢哈".contains(c) || !c.is_alphanumeric());
+    let rest = &rest[..until(
+        rest,
+        "\
+        今年 来自 住在 住 ， 但 不是 不叫 谢谢 请 而 是 就好 就行 即可 就可以 好了 现在",
+    )];
+    let value =
+        rest.trim_end_matches(|c: char| "吧啦哦啊呀噢哈".contains(c) || !c.is_alphanumeric());
     if value.starts_with(|c: char| c.is_ascii_alphabetic() || (c.is_alphabetic() && !is_han(c))) {
         let shaped = |c: char| (c.is_alphabetic() && !is_han(c)) || " -'’.".contains(c);
         let len = value.len() - value.trim_start_matches(shaped).len();
@@ -100,16 +113,25 @@ pub fn name(rest: &str, loose: bool) -> usize {
     let han = value.chars().all(|c| is_han(c) || c == '·' || c == '•');
     let len = chars(value);
     let dotted = value.contains(['·', '•']);
-    let last = value.chars().next_back().is_some_and(|c| NOT_LAST.contains(c));
+    let last = value
+        .chars()
+        .next_back()
+        .is_some_and(|c| NOT_LAST.contains(c));
     let most = if dotted { 20 } else { 4 };
     let least = if loose { 1 } else { 2 };
-    if !han || len < least || len > most || starts(value, NOT_FIRST) || last { 0 } else { value.len() }
+    if !han || len < least || len > most || starts(value, NOT_FIRST) || last {
+        0
+    } else {
+        value.len()
+    }
 }
 
 /// 我姓王
 pub fn surname(rest: &str) -> usize {
     let value = trimmed(&rest[..until(rest, "， 名 叫")]);
-    let fits = (1..=2).contains(&chars(value)) && value.chars().all(is_han) && !starts(value, "什 啥 不 的 甚 名 氏");
+    let fits = (1..=2).contains(&chars(value))
+        && value.chars().all(is_han)
+        && !starts(value, "什 啥 不 的 甚 名 氏");
     if fits { value.len() } else { 0 }
 }
 
@@ -121,13 +143,21 @@ pub fn thing(rest: &str) -> usize {
         在一起 之 也 但 而 如果";
     let value = trimmed(&rest[..until(rest, BREAKS)]);
     let talk = holds(value, "这个 那个 这样 这种 那种 这些 那些 上述 以上");
-    let spouse = value == "人" || value.starts_with("人") && !value.starts_with("人工") && !value.starts_with("人文");
-    if value.is_empty() || starts(value, NOT_FIRST) || talk || spouse || value.contains(CODE) { 0 } else { value.len() }
+    let spouse = value == "人"
+        || value.starts_with("人") && !value.starts_with("人工") && !value.starts_with("人文");
+    if value.is_empty() || starts(value, NOT_FIRST) || talk || spouse || value.contains(CODE) {
+        0
+    } else {
+        value.len()
+    }
 }
 
 /// What a key is made of: 喝咖啡 and 咖啡 are the same liking.
 pub fn core(thing: &str) -> &str {
-    let bare = thing.strip_prefix("喝").or_else(|| thing.strip_prefix("吃")).unwrap_or(thing);
+    let bare = thing
+        .strip_prefix("喝")
+        .or_else(|| thing.strip_prefix("吃"))
+        .unwrap_or(thing);
     if bare.is_empty() { thing } else { bare }
 }
 
@@ -136,20 +166,33 @@ pub fn place(rest: &str) -> usize {
     const NOT_FIRST: &str = "\
         这 那 哪 一 家 学校 酒店 附近 楼 我 你 您 他 她 的 了 过 不 同 隔壁 宿舍 几 两 什 \
         别 院 里 外 单位 未来 过去 梦 火星 乡下 城里 农村 公司 进 得 三 普通";
-    let value = trimmed(&rest[..until(rest, "\
+    let value = trimmed(
+        &rest[..until(
+            rest,
+            "\
         ， 和 跟 与 的 附近 已经 工作 上班 但 因为 所以 请 现在 很 还 快 有 多年 读 上学 十 \
-        两年 三年 五年 也 我 或")]);
-    let shaped = value.chars().all(|c| c.is_alphabetic() || " -,·'’".contains(c));
+        两年 三年 五年 也 我 或",
+        )],
+    );
+    let shaped = value
+        .chars()
+        .all(|c| c.is_alphabetic() || " -,·'’".contains(c));
     let unsure = rest[value.len()..].starts_with('或');
     let fits = (2..=20).contains(&chars(value)) && shaped && !unsure;
-    if !fits || starts(value, NOT_FIRST) { 0 } else { value.len() }
+    if !fits || starts(value, NOT_FIRST) {
+        0
+    } else {
+        value.len()
+    }
 }
 
 /// 北京人, 德国人: from where the last but one character says so.
 pub fn native(rest: &str) -> Option<usize> {
     const ENDS: &str = "国京海津庆川南北东西湾港本州汉都大利亚坡江苏徽建疆藏夏肃古门安阳宁沙山林岭辽吉龙阴化波圳莞岛连兰典威麦腊其鲜越泰印明春封原贵云广";
     let value = trimmed(rest);
-    let before = value.strip_suffix('人').or_else(|| value.find('人').map(|at| &value[..at]))?;
+    let before = value
+        .strip_suffix('人')
+        .or_else(|| value.find('人').map(|at| &value[..at]))?;
     let after = &value[before.len() + '人'.len_utf8()..];
     let last = before.chars().next_back()?;
     let fits = (2..=6).contains(&chars(before)) && ENDS.contains(last) && after.is_empty();
@@ -167,9 +210,14 @@ pub fn trade(rest: &str) -> usize {
         工人 商人 编辑 翻译 画家 音乐家 科学家 牙医 兽医 助教 讲师 导游 创业者 自由职业者 \
         销售 开发者 军人 消防员 保安 主播 作者 歌手";
     let value = trimmed(&rest[..until(rest, "， 但 现在 已经")]);
-    let value = value.strip_prefix("一名").or_else(|| value.strip_prefix("一个")).unwrap_or(value);
+    let value = value
+        .strip_prefix("一名")
+        .or_else(|| value.strip_prefix("一个"))
+        .unwrap_or(value);
     let offset = rest.find(value).unwrap_or(0);
-    let odd = value.contains(['你', '他', '她', '这', '那', '不', '您', '魔', '仙', '好', '坏', '们']);
+    let odd = value.contains([
+        '你', '他', '她', '这', '那', '不', '您', '魔', '仙', '好', '坏', '们',
+    ]);
     let fits = chars(value) <= 12 && ends(value, ENDS) && !odd;
     if fits && offset == 0 { value.len() } else { 0 }
 }
@@ -185,13 +233,25 @@ pub fn employer(rest: &str) -> usize {
     let ended = trimmed(after);
     let whole = WORKING.split(' ').any(|w| w == ended);
     let value = rest[..len].trim_end();
-    let odd = starts(value, "家 这 那 努力 认真 一起 找 你 他 她 不 我 哪 夜 周 晚 白天 加班 外面");
-    if whole && !odd && (2..=15).contains(&chars(value)) { value.len() } else { 0 }
+    let odd = starts(
+        value,
+        "家 这 那 努力 认真 一起 找 你 他 她 不 我 哪 夜 周 晚 白天 加班 外面",
+    );
+    if whole && !odd && (2..=15).contains(&chars(value)) {
+        value.len()
+    } else {
+        0
+    }
 }
 
 /// 今年30岁: what to step over, and the number.
 pub fn age(rest: &str) -> Option<(usize, usize)> {
-    let number = rest.trim_start_matches("今年").trim_start_matches("已经").trim_start_matches("刚满").trim_start_matches("满").trim_start();
+    let number = rest
+        .trim_start_matches("今年")
+        .trim_start_matches("已经")
+        .trim_start_matches("刚满")
+        .trim_start_matches("满")
+        .trim_start();
     let skip = rest.len() - number.len();
     let is_number = |c: char| c.is_ascii_digit() || "一二三四五六七八九十百".contains(c);
     let len = number.len() - number.trim_start_matches(is_number).len();
@@ -207,7 +267,9 @@ pub fn allergy(rest: &str) -> Option<(usize, bool)> {
         (None, Some(at)) => (at, false),
         _ => return None,
     };
-    let value = rest[..at].trim_end_matches(['很', '严', '重', '有', '点', '会', '都', '特', '别', '非', '常', '也', ' ']);
+    let value = rest[..at].trim_end_matches([
+        '很', '严', '重', '有', '点', '会', '都', '特', '别', '非', '常', '也', ' ',
+    ]);
     let odd = starts(value, "你 什么 这 那 他 她 它") || chars(value) > 15 || value.is_empty();
     (!odd).then_some((value.len(), no))
 }
@@ -228,23 +290,37 @@ pub fn language(rest: &str) -> usize {
         英文 英语 日文 日语 法文 法语 德文 德语 俄文 俄语 韩文 韩语 西班牙文 西班牙语 \
         葡萄牙语 意大利语 阿拉伯语 泰语 越南语 印地语 荷兰语 瑞典语 波兰语 土耳其语 拉丁语 \
         希腊语 english german french chinese";
-    NAMES.split_ascii_whitespace().find(|n| rest.starts_with(n)).map_or(0, |n| n.len())
+    NAMES
+        .split_ascii_whitespace()
+        .find(|n| rest.starts_with(n))
+        .map_or(0, |n| n.len())
 }
 
 /// A short phrase that is no comment (我的工作是很累的).
 pub fn short(rest: &str) -> usize {
     let value = trimmed(&rest[..until(rest, BREAKS)]);
-    let odd = starts(value, "\
+    let odd = starts(
+        value,
+        "\
         不 没 很 非常 太 特别 这 那 什 谁 我 他 她 最 被 为了 的 了 一种 秘密 因为 指 由 真 \
-        超");
-    if odd || value.is_empty() || chars(value) > 20 || value.contains(CODE) { 0 } else { value.len() }
+        超",
+    );
+    if odd || value.is_empty() || chars(value) > 20 || value.contains(CODE) {
+        0
+    } else {
+        value.len()
+    }
 }
 
 /// A value that holds such a sign.
 pub fn holding(rest: &str, sign: impl Fn(char) -> bool) -> usize {
     let len = short(rest);
     let near = holds(&rest[..len], "明天 今天 后天 昨天 下周 这周 下个月 天后");
-    if !near && rest[..len].contains(sign) { len } else { 0 }
+    if !near && rest[..len].contains(sign) {
+        len
+    } else {
+        0
+    }
 }
 
 /// What is to be forgotten, without particles.
@@ -254,14 +330,20 @@ pub fn forgotten(rest: &str) -> &str {
 
 /// Whether what is to be forgotten is the talk, not what is known of the user.
 pub fn of_this_talk(what: &str) -> bool {
-    holds(what, "\
-        说的 刚才 问题 之前 上面 指令 对话 消息 的话 要求 请求 密码 存在 错误 刚刚")
+    holds(
+        what,
+        "\
+        说的 刚才 问题 之前 上面 指令 对话 消息 的话 要求 请求 密码 存在 错误 刚刚",
+    )
 }
 
 /// Whether what follows 记住 is worth a note.
 pub fn note(rest: &str) -> bool {
-    let odd = starts(rest, "\
+    let odd = starts(
+        rest,
+        "\
         你 您 这 那 以下 下面 上面 一点 单词 要 ， 的 我说 我刚 我们说 了 别 不要 怎 如 哦 \
-        他 她 它 我的话 我的问题 该");
+        他 她 它 我的话 我的问题 该",
+    );
     !odd && chars(rest) >= 4 && chars(rest) <= 200 && !rest.contains(['你', CODE])
 }

@@ -40,7 +40,9 @@ pub fn judge(plain: &Plain, sentence: &Sentence, found: &[Found]) -> Verdict {
     let range = sentence.range();
     let shadow = &plain.shadow[range.clone()];
     let said = outside_values(plain, sentence, found);
-    let line = said.iter().fold(String::from(" "), |line, w| line + w.low + " ");
+    let line = said
+        .iter()
+        .fold(String::from(" "), |line, w| line + w.low + " ");
     let han = without_values(plain, range.clone(), found);
     let question = sentence.end == End::Question;
 
@@ -51,16 +53,32 @@ pub fn judge(plain: &Plain, sentence: &Sentence, found: &[Found]) -> Verdict {
         return Verdict::Nothing;
     }
     // A task with a text of its own ("translate 'hello'", "…: …") leaves what came before alone.
-    let points = any(&line, " this | these | that | it | above | below | starting | starts | begins | first person | voice | line | perspective ");
-    let own = (shadow.contains([QUOTED, CODE]) || sentence.end == End::Colon) && !any(&line, " above | it | this ");
+    let points = any(
+        &line,
+        " this | these | that | it | above | below | starting | starts | begins | first person | voice | line | perspective ",
+    );
+    let own = (shadow.contains([QUOTED, CODE]) || sentence.end == End::Colon)
+        && !any(&line, " above | it | this ");
     if let Some(order) = said.iter().find(|w| w.orders && listed(REWORK, w.low)) {
-        return if own { Verdict::NotFrom(order.at) } else { Verdict::Nothing };
+        return if own {
+            Verdict::NotFrom(order.at)
+        } else {
+            Verdict::Nothing
+        };
     }
     if holds(&han, REWORK_HAN) {
-        return if own { Verdict::NotFrom(range.start) } else { Verdict::Nothing };
+        return if own {
+            Verdict::NotFrom(range.start)
+        } else {
+            Verdict::Nothing
+        };
     }
     if let Some(order) = said.iter().find(|w| w.orders && listed(COMPOSE, w.low)) {
-        return if points { Verdict::Nothing } else { Verdict::NotFrom(order.at) };
+        return if points {
+            Verdict::Nothing
+        } else {
+            Verdict::NotFrom(order.at)
+        };
     }
     if let Some(at) = COMPOSE_HAN.split(' ').filter_map(|c| han.find(c)).min() {
         return Verdict::NotFrom(range.start + at);
@@ -74,7 +92,8 @@ pub fn judge(plain: &Plain, sentence: &Sentence, found: &[Found]) -> Verdict {
     if sentence.end == End::Colon && !introduces_oneself(&said, &han) {
         return Verdict::NotFrom(range.end);
     }
-    if any(&line, " if | unless | whether ") || holds(&han, "如果 要是 假如 倘若 万一 的话") {
+    if any(&line, " if | unless | whether ") || holds(&han, "如果 要是 假如 倘若 万一 的话")
+    {
         return Verdict::NotThis;
     }
     Verdict::Plain
@@ -82,14 +101,21 @@ pub fn judge(plain: &Plain, sentence: &Sentence, found: &[Found]) -> Verdict {
 
 /// Somebody else's words, an example, a supposition about oneself.
 fn reported(said: &[Said], line: &str, han: &str, range: &Range<usize>) -> Option<Verdict> {
-    let example = any(line, " for example | e.g | for instance | example | examples | what if | if i | if my | if we | let us say ");
+    let example = any(
+        line,
+        " for example | e.g | for instance | example | examples | what if | if i | if my | if we | let us say ",
+    );
     if example || holds(han, "如果我 要是我 假如我 如果你是 要是你") {
         return Some(Verdict::NotFrom(range.start));
     }
     for (at, word) in said.iter().enumerate() {
         let mine = at > 0 && matches!(said[at - 1].low, "i" | "not" | "have" | "to" | "you");
         if listed(SAYING, word.low) && !mine {
-            return Some(if word.closes { Verdict::NotFrom(range.start) } else { Verdict::NotThis });
+            return Some(if word.closes {
+                Verdict::NotFrom(range.start)
+            } else {
+                Verdict::NotThis
+            });
         }
     }
     holds(han, SAYING_HAN).then_some(Verdict::NotFrom(range.start))
@@ -100,7 +126,8 @@ fn introduces_oneself(said: &[Said], han: &str) -> bool {
     const WORDS: &str = "remember please note this these fyi btw about me some facts things a few for the \
         record also and important my you should know hi hello to keep in mind here are is what are that ps save";
     const TELLING: &str = "remember note fyi btw facts things record mind know me";
-    let told = said.iter().any(|w| listed(TELLING, w.low)) && said.iter().all(|w| listed(WORDS, w.low));
+    let told =
+        said.iter().any(|w| listed(TELLING, w.low)) && said.iter().all(|w| listed(WORDS, w.low));
     let person = said.len() > 1 || said.first().is_some_and(|w| w.low != "me");
     let han = han.trim_end_matches(['：', ':']);
     told && person || holds(han, "记住 记一下 关于我 记下 补充 备注") && han.chars().count() <= 8
@@ -113,7 +140,10 @@ pub fn asks_else(plain: &Plain, rest: &[Range<usize>]) -> bool {
     };
     let clause = &plain.shadow[last.clone()];
     if clause.chars().any(super::normal::is_han) {
-        let tag = holds(clause, "对吗 对吧 是吗 是吧 不是吗 对不对 是不是 没错吧 好吗 记得吗 知道吗 行吗");
+        let tag = holds(
+            clause,
+            "对吗 对吧 是吗 是吧 不是吗 对不对 是不是 没错吧 好吗 记得吗 知道吗 行吗",
+        );
         return !tag && clause.chars().count() >= 2;
     }
     let all = words(&plain.shadow, last.clone());
@@ -142,7 +172,12 @@ fn outside_values<'p>(plain: &'p Plain, sentence: &Sentence, found: &[Found]) ->
             all.push(Said {
                 low: word.low,
                 at: word.at.start,
-                orders: at == first || at == 0 || listed("you please to and me us then now just kindly help also", before),
+                orders: at == first
+                    || at == 0
+                    || listed(
+                        "you please to and me us then now just kindly help also",
+                        before,
+                    ),
                 closes: at + 3 >= last,
             });
         }
@@ -172,7 +207,13 @@ fn any(line: &str, phrases: &str) -> bool {
 
 /// "Suppose …", "imagine …": an order, not "I suppose".
 fn supposes(said: &[Said]) -> bool {
-    said.iter().any(|w| w.orders && listed("suppose supposing imagine assume assuming pretend say envision picture", w.low))
+    said.iter().any(|w| {
+        w.orders
+            && listed(
+                "suppose supposing imagine assume assuming pretend say envision picture",
+                w.low,
+            )
+    })
 }
 
 /// "this sentence", "the following text"
@@ -185,6 +226,8 @@ fn deictic(said: &[Said]) -> bool {
 
 /// 你是一名医生, 你叫…: a part is given out.
 fn you_are_han(han: &str) -> bool {
-    holds(han, "你是一 你现在是 你叫 你的名字是 你的名字叫 你来扮 你来当 你来演 你当 你将是 你就是一 你作为")
-        || han.starts_with("你是") && !han.contains(['谁', '吗', '？'])
+    holds(
+        han,
+        "你是一 你现在是 你叫 你的名字是 你的名字叫 你来扮 你来当 你来演 你当 你将是 你就是一 你作为",
+    ) || han.starts_with("你是") && !han.contains(['谁', '吗', '？'])
 }

@@ -69,7 +69,12 @@ pub fn opens(message: &Plain, clause: Range<usize>) -> bool {
     let mut c = Cursor::new(&words);
     lead(&mut c);
     let rest = c.rest();
-    let doubt = |w: &Word| listed("wonder doubt wish imagine guess dreamed dreamt hope bet pretend", w.low);
+    let doubt = |w: &Word| {
+        listed(
+            "wonder doubt wish imagine guess dreamed dreamt hope bet pretend",
+            w.low,
+        )
+    };
     match c.peek() {
         "" => true,
         "i" | "we" => !rest.iter().any(doubt),
@@ -85,7 +90,10 @@ fn lead(c: &mut Cursor) -> bool {
     c.eat_all(LEADS);
     // "hi claude my name is …"
     let next = c.rest().get(1).map_or("", |w| w.low);
-    if greeted && matches!(next, "my" | "i" | "call") && !matches!(c.peek(), "my" | "i" | "is" | "do") {
+    if greeted
+        && matches!(next, "my" | "i" | "call")
+        && !matches!(c.peek(), "my" | "i" | "is" | "do")
+    {
         c.skip(1);
         c.eat_all(LEADS);
     }
@@ -95,8 +103,11 @@ fn lead(c: &mut Cursor) -> bool {
 /// One statement at the cursor.
 pub fn statement(scene: Scene, c: &mut Cursor, goes_on: bool) -> Option<Found> {
     // "I live in Berlin and work as a nurse"
-    let implied: fn(Scene, &mut Cursor) -> Option<Found> =
-        if goes_on { |scene, c| first_person(scene, c, c.next) } else { |_, _| None };
+    let implied: fn(Scene, &mut Cursor) -> Option<Found> = if goes_on {
+        |scene, c| first_person(scene, c, c.next)
+    } else {
+        |_, _| None
+    };
     first_of(scene, c, [outright, remember, forget, implied])
 }
 
@@ -144,7 +155,9 @@ fn first_person(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
         return being(scene, c, start, no);
     }
     if let Some(label) = taste(c, no) {
-        if matches!(label, "likes " | "prefers ") && (c.eat("to be called") || c.eat("being called")) {
+        if matches!(label, "likes " | "prefers ")
+            && (c.eat("to be called") || c.eat("being called"))
+        {
             let len = name(scene.text, c.rest());
             return scene.found(c, start, len, What::fact("identity", "nickname"));
         }
@@ -154,7 +167,9 @@ fn first_person(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
     if no {
         return None;
     }
-    if c.eat_any("live in|reside in|have lived in|have been living in|moved to").is_some() {
+    if c.eat_any("live in|reside in|have lived in|have been living in|moved to")
+        .is_some()
+    {
         let len = place(scene.text, c.rest());
         return scene.found(c, start, len, What::fact("identity", "location"));
     }
@@ -179,7 +194,12 @@ fn first_person(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
     }
     if c.eat("use") {
         let used = c.rest().get(1).is_some_and(|w| w.low == "pronouns") && c.peek().contains('/');
-        return scene.found(c, start, usize::from(used), What::fact("identity", "pronouns"));
+        return scene.found(
+            c,
+            start,
+            usize::from(used),
+            What::fact("identity", "pronouns"),
+        );
     }
     if c.eat("turned") {
         let (len, _) = age(c.rest())?;
@@ -217,12 +237,20 @@ fn being(scene: Scene, c: &mut Cursor, start: usize, no: bool) -> Option<Found> 
     let no = c.eat("not") || no;
     c.eat_any("severely|highly|deathly|very|strictly|a strict|a big|a huge|really");
     if c.eat("allergic to") {
-        let label = if no { "not allergic to " } else { "allergic to " };
+        let label = if no {
+            "not allergic to "
+        } else {
+            "allergic to "
+        };
         let len = thing(scene.text, c.rest());
         return scene.found(c, start, len, What::allergy(label));
     }
     if c.eat_any("a fan of|fan of|fond of").is_some() {
-        let label = if no { "is not a fan of " } else { "is a fan of " };
+        let label = if no {
+            "is not a fan of "
+        } else {
+            "is a fan of "
+        };
         let len = thing(scene.text, c.rest());
         return scene.found(c, start, len, What::taste(label));
     }
@@ -264,7 +292,10 @@ fn diet(c: &mut Cursor) -> Option<usize> {
         (diet, _) if listed(DIETS, diet) => 1,
         _ => return None,
     };
-    let ends = c.rest().get(len).is_none_or(|w| listed(super::lexicon::FUNCTION, w.low));
+    let ends = c
+        .rest()
+        .get(len)
+        .is_none_or(|w| listed(super::lexicon::FUNCTION, w.low));
     ends.then_some(len)
 }
 
@@ -281,7 +312,11 @@ fn born(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
         return scene.found(c, start, 1, What::fact("identity", "birth-year"));
     }
     let month = super::possession::date(c.rest()) > 0;
-    let len = if month { 0 } else { place(scene.text, c.rest()) };
+    let len = if month {
+        0
+    } else {
+        place(scene.text, c.rest())
+    };
     scene.found(c, start, len, What::fact("identity", "origin"))
 }
 
@@ -302,15 +337,30 @@ fn work(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
     if c.eat("at") || c.eat("for") {
         let len = place(scene.text, c.rest());
         let article = matches!(c.peek(), "a" | "an") && c.rest().len() > 1;
-        let len = if len == 0 && article { 1 + trade_like(&c.rest()[1..]) } else { len };
-        let idle = listed("free night nights day days hours peanuts money fun least most first last", c.peek());
+        let len = if len == 0 && article {
+            1 + trade_like(&c.rest()[1..])
+        } else {
+            len
+        };
+        let idle = listed(
+            "free night nights day days hours peanuts money fun least most first last",
+            c.peek(),
+        );
         let len = if idle || len == 1 && article { 0 } else { len };
         return scene.found(c, start, len, What::fact("work", "employer"));
     }
     if c.eat("in") {
         let len = plain(scene.text, c.rest(), 4);
-        let idle = listed("a an my general progress practice theory teams shifts", c.peek());
-        return scene.found(c, start, if idle { 0 } else { len }, What::fact("work", "field"));
+        let idle = listed(
+            "a an my general progress practice theory teams shifts",
+            c.peek(),
+        );
+        return scene.found(
+            c,
+            start,
+            if idle { 0 } else { len },
+            What::fact("work", "field"),
+        );
     }
     None
 }

@@ -164,7 +164,9 @@ fn read(text: &str) -> Option<Vec<Statement>> {
 
 /// A cheap look: most messages have none of the words a statement begins with.
 fn may_state(text: &str) -> bool {
-    const WORDS: &[&str] = &["i", "my", "me", "im", "ive", "remember", "forget", "always", "answer", "reply"];
+    const WORDS: &[&str] = &[
+        "i", "my", "me", "im", "ive", "remember", "forget", "always", "answer", "reply",
+    ];
     let words = || text.split(|c: char| !c.is_ascii_alphanumeric());
     text.contains(['我', '记', '記', '忘', '答', '复', '復', '覆'])
         || words().any(|w| w.len() <= 8 && WORDS.iter().any(|x| x.eq_ignore_ascii_case(w)))
@@ -201,7 +203,9 @@ fn in_sentence(plain: &Plain, sentence: &Sentence, alone: bool) -> Vec<Found> {
         }
         // "…, what about you?" asks something else; "…, right?" asks the statement.
         let asked = sentence.end == End::Question
-            && !clauses.get(next..).is_some_and(|rest| context::asks_else(plain, rest));
+            && !clauses
+                .get(next..)
+                .is_some_and(|rest| context::asks_else(plain, rest));
         if asked {
             break;
         }
@@ -247,7 +251,11 @@ fn statement(text: &str, found: Found) -> Option<Statement> {
             label,
         } => {
             let key = normal::slug(&values::core(value));
-            let key = if key.is_empty() { key } else { [prefix, &key].concat() };
+            let key = if key.is_empty() {
+                key
+            } else {
+                [prefix, &key].concat()
+            };
             (topic, key, [label, clipped].concat())
         }
         What::Named { topic, thing } => {

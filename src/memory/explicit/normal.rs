@@ -89,7 +89,11 @@ mod tests {
             assert_eq!(normal(text).len(), text.len());
         }
         assert_eq!(normal("我喜歡 Tea"), "我喜欢 tea");
-        for (old, new) in SIMPLER.chars().step_by(2).zip(SIMPLER.chars().skip(1).step_by(2)) {
+        for (old, new) in SIMPLER
+            .chars()
+            .step_by(2)
+            .zip(SIMPLER.chars().skip(1).step_by(2))
+        {
             assert_eq!(old.len_utf8(), new.len_utf8());
             assert_eq!(simpler(old), new, "{old} stands twice or out of step");
         }

@@ -75,7 +75,9 @@ fn lines(text: &str, mask: &mut Mask) -> Option<()> {
             mask.put(from, to, QUOTED);
             continue;
         }
-        let deep = ["    ", "\t", "\u{3000}"].iter().any(|i| whole.starts_with(i));
+        let deep = ["    ", "\t", "\u{3000}"]
+            .iter()
+            .any(|i| whole.starts_with(i));
         if deep || from > 0 && whole.starts_with("  ") {
             mask.put(from, to, CODE);
             continue;
@@ -104,10 +106,31 @@ fn dialogue(line: &str) -> bool {
 fn letter(line: &str) -> bool {
     const OPEN: &[&str] = &["dear ", "to whom ", "尊敬的", "亲爱的", "致："];
     const CLOSE: &[&str] = &[
-        "sincerely", "yours ", "best", "regards", "cheers", "love", "respectfully", "kind regards",
-        "best regards", "warm regards", "best wishes", "warmly", "all the best", "yours sincerely",
-        "yours truly", "yours faithfully", "many thanks", "with kind regards", "thanks and regards",
-        "此致", "敬礼", "敬上", "祝好", "顺祝商祺", "谨上",
+        "sincerely",
+        "yours ",
+        "best",
+        "regards",
+        "cheers",
+        "love",
+        "respectfully",
+        "kind regards",
+        "best regards",
+        "warm regards",
+        "best wishes",
+        "warmly",
+        "all the best",
+        "yours sincerely",
+        "yours truly",
+        "yours faithfully",
+        "many thanks",
+        "with kind regards",
+        "thanks and regards",
+        "此致",
+        "敬礼",
+        "敬上",
+        "祝好",
+        "顺祝商祺",
+        "谨上",
     ];
     if line.len() > 120 {
         return false;
@@ -129,24 +152,52 @@ fn label(line: &str) -> bool {
         && !head.is_empty()
         && head.chars().count() <= 24
         && head.split_whitespace().count() <= 3
-        && !["my ", "我", "remember", "please", "note", "记", "请"].iter().any(|o| own.starts_with(o))
+        && !["my ", "我", "remember", "please", "note", "记", "请"]
+            .iter()
+            .any(|o| own.starts_with(o))
 }
 
 /// A line no person writes in plain prose.
 fn code_like(line: &str) -> bool {
     const HEADS: &[&str] = &[
-        "//", "/*", "<", "{", "}", "[", "$ ", "@", "#", "|", "===", "---", "***", "%", "\\", "diff ",
-        "+ ", "index ", "begin", "import ", "#include", "def ", "echo ", "【",
+        "//", "/*", "<", "{", "}", "[", "$ ", "@", "#", "|", "===", "---", "***", "%", "\\",
+        "diff ", "+ ", "index ", "begin", "import ", "#include", "def ", "echo ", "【",
     ];
     const WORDS: &[&str] = &[
-        "let ", "const ", "var ", "class ", "fn ", "function ", "return ", "public ", "private ",
-        "static ", "if ", "for ", "while ", "print", "select ", "insert ", "update ", "from ",
-        "self.", "this.", "string ", "int ", "elif ", "else", "export ", "set ", "val ", "func ",
+        "let ",
+        "const ",
+        "var ",
+        "class ",
+        "fn ",
+        "function ",
+        "return ",
+        "public ",
+        "private ",
+        "static ",
+        "if ",
+        "for ",
+        "while ",
+        "print",
+        "select ",
+        "insert ",
+        "update ",
+        "from ",
+        "self.",
+        "this.",
+        "string ",
+        "int ",
+        "elif ",
+        "else",
+        "export ",
+        "set ",
+        "val ",
+        "func ",
     ];
     const INSIDE: &[&str] = &[
-        "=>", "==", "!=", "()", "</", "/>", "::", "->", " = ", "\":", "\": ", "&&", "||", "${", "{{",
-        "\\n", "+=", " info ", " warn ", " error ", " debug ", "[info", "[warn", "[error", "[debug",
-        " | ", "print(", "log(", "<!--", "/*", "*/", "%s", "\"\"\"", "'''", "={", "=\"", "='",
+        "=>", "==", "!=", "()", "</", "/>", "::", "->", " = ", "\":", "\": ", "&&", "||", "${",
+        "{{", "\\n", "+=", " info ", " warn ", " error ", " debug ", "[info", "[warn", "[error",
+        "[debug", " | ", "print(", "log(", "<!--", "/*", "*/", "%s", "\"\"\"", "'''", "={", "=\"",
+        "='",
     ];
     if line.is_empty() {
         return false;
@@ -165,13 +216,17 @@ fn code_like(line: &str) -> bool {
 fn dated(line: &str) -> bool {
     let first = line.split([' ', 't']).next().unwrap_or("");
     let digits = first.bytes().filter(u8::is_ascii_digit).count();
-    digits >= 6 && first.bytes().all(|b| b.is_ascii_digit() || b"-/:.,z".contains(&b))
+    digits >= 6
+        && first
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b"-/:.,z".contains(&b))
 }
 
 /// `a,b,c,d`: a row of values.
 fn table(line: &str) -> bool {
     let bytes = line.as_bytes();
-    let tight = |w: &&[u8]| matches!(w[0], b',' | b'\t' | b';') && w[1] > b' ' && !w[1].is_ascii_digit();
+    let tight =
+        |w: &&[u8]| matches!(w[0], b',' | b'\t' | b';') && w[1] > b' ' && !w[1].is_ascii_digit();
     bytes.windows(2).filter(tight).count() >= 2 && !line.contains(", ")
 }
 
@@ -191,7 +246,9 @@ fn spans(text: &str, mask: &mut Mask) {
                 // A run of back-quotes closes with a run as long.
                 let run = text.len() - from - text[from..].trim_start_matches('`').len();
                 let (open, body) = text[from..].split_at(run);
-                at = body.find(open).map_or(text.len(), |end| from + run + end + run);
+                at = body
+                    .find(open)
+                    .map_or(text.len(), |end| from + run + end + run);
                 mask.put(from, at, CODE);
                 continue;
             }

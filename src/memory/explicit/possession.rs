@@ -54,10 +54,25 @@ const SLOTS: &[(&str, &str, &str, Kind)] = &[
     ("timezone", "identity", "timezone", Kind::Short),
     ("time zone", "identity", "timezone", Kind::Short),
     ("pronouns", "identity", "pronouns", Kind::Pronouns),
-    ("native language", "identity", "native-language", Kind::Tongue),
-    ("first language", "identity", "native-language", Kind::Tongue),
+    (
+        "native language",
+        "identity",
+        "native-language",
+        Kind::Tongue,
+    ),
+    (
+        "first language",
+        "identity",
+        "native-language",
+        Kind::Tongue,
+    ),
     ("mother tongue", "identity", "native-language", Kind::Tongue),
-    ("preferred language", "preferences", "language", Kind::Tongue),
+    (
+        "preferred language",
+        "preferences",
+        "language",
+        Kind::Tongue,
+    ),
     ("nationality", "identity", "nationality", Kind::Short),
     ("gender", "identity", "gender", Kind::Short),
     ("hometown", "identity", "origin", Kind::Place),
@@ -130,10 +145,18 @@ fn copula(c: &mut Cursor) -> Option<()> {
 /// "my favourite colour is blue"
 fn favourite(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
     let is = |w: &Word| matches!(w.low, "is" | "are");
-    let len = c.rest().iter().position(is).filter(|len| (1..=3).contains(len))?;
+    let len = c
+        .rest()
+        .iter()
+        .position(is)
+        .filter(|len| (1..=3).contains(len))?;
     let of = &c.rest()[..len];
-    let vague = "part thing things bit moment of about one ones in on here there line sentence among among";
-    if of.iter().any(|w| listed(vague, w.low) || !w.low.chars().all(|c| c.is_alphanumeric() || c == '-')) {
+    let vague =
+        "part thing things bit moment of about one ones in on here there line sentence among among";
+    if of
+        .iter()
+        .any(|w| listed(vague, w.low) || !w.low.chars().all(|c| c.is_alphanumeric() || c == '-'))
+    {
         return None;
     }
     let named: Vec<&str> = of.iter().map(|w| w.low).collect();
@@ -146,9 +169,20 @@ fn favourite(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
     copula(c)?;
     let rest = c.rest();
     let the = usize::from(c.peek() == "the" && rest.len() > 1);
-    let unsure = listed("probably maybe still perhaps hard difficult unknown when", c.peek());
-    let len = if the == 1 { phrase(rest) } else { thing(scene.text, rest) };
-    let pointing = the == 1 && listed("one second first last other latter former third red-one", rest[1].low);
+    let unsure = listed(
+        "probably maybe still perhaps hard difficult unknown when",
+        c.peek(),
+    );
+    let len = if the == 1 {
+        phrase(rest)
+    } else {
+        thing(scene.text, rest)
+    };
+    let pointing = the == 1
+        && listed(
+            "one second first last other latter former third red-one",
+            rest[1].low,
+        );
     let what = What::fact("preferences", &format!("favourite-{}", slug(&key)));
     scene.found(c, start, if unsure || pointing { 0 } else { len }, what)
 }
@@ -166,12 +200,21 @@ pub fn date(words: &[Word]) -> usize {
     };
     let len = words.iter().take(6).take_while(|w| part(w)).count();
     let known = |w: &Word| listed(MONTHS, w.low) || digit_count(w.low) >= 3;
-    let unit = words.get(len).is_some_and(|w| listed("days weeks months years hours", w.low));
-    if words[..len].iter().any(known) && !unit { len } else { 0 }
+    let unit = words
+        .get(len)
+        .is_some_and(|w| listed("days weeks months years hours", w.low));
+    if words[..len].iter().any(known) && !unit {
+        len
+    } else {
+        0
+    }
 }
 
 fn digits(word: &str) -> bool {
-    digit_count(word) > 0 && word.bytes().all(|b| b.is_ascii_digit() || b"+-/().".contains(&b))
+    digit_count(word) > 0
+        && word
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b"+-/().".contains(&b))
 }
 
 fn digit_count(word: &str) -> usize {

@@ -3,30 +3,39 @@
 use super::{
     Found, What,
     english::{Scene, outright},
+    lexicon::listed,
     values::{languages, name, phrase},
     words::Cursor,
-    lexicon::listed,
 };
 
 /// "remember that …", "don't forget that …", "note that I …".
 pub fn remember(scene: Scene, c: &mut Cursor) -> Option<Found> {
     let start = c.next;
-    c.eat_any("\
-            can you|could you|will you|would you|i want you to|you can|you should");
+    c.eat_any(
+        "\
+            can you|could you|will you|would you|i want you to|you can|you should",
+    );
     c.eat_all("please|always|also|just");
-    let noted = c.eat_any("\
+    let noted = c.eat_any(
+        "\
             remember to|remember that|remember this|remember|do not forget that|do not forget|\
             never forget that|make a note that|take note that|note that|note|\
             keep in mind that|keep in mind|memorize that|bear in mind that|save that|\
-            store that")?;
+            store that",
+    )?;
     let mut inner = *c;
     if let Some(mut found) = outright(scene, &mut inner) {
         c.next = inner.next;
         found.quote.start = c.words[start].at.start;
         return Some(found);
     }
-    let asked = noted.starts_with("remember") || noted.starts_with("do not") || noted.starts_with("mem");
-    let len = if asked && note(scene, c, noted.ends_with("that")) { c.rest().len() } else { 0 };
+    let asked =
+        noted.starts_with("remember") || noted.starts_with("do not") || noted.starts_with("mem");
+    let len = if asked && note(scene, c, noted.ends_with("that")) {
+        c.rest().len()
+    } else {
+        0
+    };
     scene.found(c, start, len, What::Note)
 }
 
@@ -39,28 +48,40 @@ fn note(scene: Scene, c: &Cursor, that: bool) -> bool {
     let talk = "asked told said mentioned was wrote gave sent did discussed talked agreed spoke were used had \
         have just already";
     let verb = "is are was has have likes hates lives works starts needs runs wants am ends will";
-    let capital = scene.text[first.at.clone()].starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
-    let own = listed("i my we our", first.low) && !(listed("i we", first.low) && listed(talk, second.low));
+    let capital =
+        scene.text[first.at.clone()].starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
+    let own = listed("i my we our", first.low)
+        && !(listed("i we", first.low) && listed(talk, second.low));
     let says = rest.iter().skip(1).any(|w| listed(verb, w.low));
     let told = capital && !listed("this it you if when", first.low)
-        || listed("the every on next a an some all he she they his her their in at", first.low);
-    rest.len() >= 3 && (own && (says || first.low == "i") || that && told && says && rest.len() >= 4)
+        || listed(
+            "the every on next a an some all he she they his her their in at",
+            first.low,
+        );
+    rest.len() >= 3
+        && (own && (says || first.low == "i") || that && told && says && rest.len() >= 4)
 }
 
 /// "forget my …", "forget that I …", "don't remember my …".
 pub fn forget(scene: Scene, c: &mut Cursor) -> Option<Found> {
     let start = c.next;
-    c.eat_any("\
-            can you|could you|will you|would you|i want you to|you can|you should");
+    c.eat_any(
+        "\
+            can you|could you|will you|would you|i want you to|you can|you should",
+    );
     c.eat_all("please|also|just");
-    let verb = c.eat_any("\
+    let verb = c.eat_any(
+        "\
             forget|do not remember|do not store|do not save|do not record|do not keep|\
-            stop remembering|never remember|unremember")?;
+            stop remembering|never remember|unremember",
+    )?;
     let from = c.next;
     let all = c.eat("everything") || c.eat("all");
     if all {
-        c.eat_any("\
-            that you know|you know|you have learned|you remember|you have|there is");
+        c.eat_any(
+            "\
+            that you know|you know|you have learned|you remember|you have|there is",
+        );
         let me = c.eat("about me");
         let len = c.next - from;
         c.next = from;
@@ -84,10 +105,18 @@ fn phrase_of(c: &Cursor) -> usize {
     let rest = c.rest();
     let skip = usize::from(c.peek() == "i");
     let mut len = skip + phrase(&rest[skip..]);
-    const TAIL: &[&[&str]] = &[&["from", "your", "memory"], &["again"], &["now"], &["completely"]];
+    const TAIL: &[&[&str]] = &[
+        &["from", "your", "memory"],
+        &["again"],
+        &["now"],
+        &["completely"],
+    ];
     for tail in TAIL {
         let ends = rest[..len].len() > tail.len()
-            && rest[len - tail.len()..len].iter().zip(*tail).all(|(w, t)| w.low == *t);
+            && rest[len - tail.len()..len]
+                .iter()
+                .zip(*tail)
+                .all(|(w, t)| w.low == *t);
         len -= if ends { tail.len() } else { 0 };
     }
     len
@@ -96,9 +125,11 @@ fn phrase_of(c: &Cursor) -> usize {
 /// "call me Ada"
 pub fn call_me(scene: Scene, c: &mut Cursor) -> Option<Found> {
     let start = c.next;
-    c.eat_any("\
+    c.eat_any(
+        "\
             you can|you may|you could|feel free to|can you|could you|people|everyone|\
-            everybody|my friends|friends|most people|just|i want you to|i would like you to");
+            everybody|my friends|friends|most people|just|i want you to|i would like you to",
+    );
     c.eat_all("just|please|also|usually|always|all");
     if c.eat("address me as") || c.eat("refer to me as") || c.eat("call me") {
         let len = name(scene.text, c.rest());

@@ -124,7 +124,9 @@ fn split(shadow: &str, line: Range<usize>, all: &mut Vec<Sentence>) {
                 start = at + c.len_utf8();
             }
             Cut::No => {
-                if !c.is_whitespace() && let Some(end) = pending.take() {
+                if !c.is_whitespace()
+                    && let Some(end) = pending.take()
+                {
                     close(&mut clauses, end, all);
                 }
             }
@@ -188,20 +190,29 @@ mod tests {
     #[test]
     fn sentences_and_clauses() {
         use End::*;
-        assert_eq!(split("Hi! I'm J. R. Smith, ok?!"), [
-            (vec!["Hi"], Stop),
-            (vec!["I'm J. R. Smith", "ok"], Question),
-        ]);
-        assert_eq!(split("- a@b.org. 1,000"), [(vec!["a@b.org"], Stop), (vec!["1,000"], Stop)]);
-        assert_eq!(split("我叫小明，你呢？我爱茶。"), [
-            (vec!["我叫小明", "你呢"], Question),
-            (vec!["我爱茶"], Stop),
-        ]);
-        assert_eq!(split("he said: hi\nnote：好 的"), [
-            (vec!["he said"], Colon),
-            (vec!["hi"], Stop),
-            (vec!["note"], Colon),
-            (vec!["好", "的"], Stop),
-        ]);
+        assert_eq!(
+            split("Hi! I'm J. R. Smith, ok?!"),
+            [
+                (vec!["Hi"], Stop),
+                (vec!["I'm J. R. Smith", "ok"], Question),
+            ]
+        );
+        assert_eq!(
+            split("- a@b.org. 1,000"),
+            [(vec!["a@b.org"], Stop), (vec!["1,000"], Stop)]
+        );
+        assert_eq!(
+            split("我叫小明，你呢？我爱茶。"),
+            [(vec!["我叫小明", "你呢"], Question), (vec!["我爱茶"], Stop),]
+        );
+        assert_eq!(
+            split("he said: hi\nnote：好 的"),
+            [
+                (vec!["he said"], Colon),
+                (vec!["hi"], Stop),
+                (vec!["note"], Colon),
+                (vec!["好", "的"], Stop),
+            ]
+        );
     }
 }

@@ -10,14 +10,6 @@ use super::{
 };
 use std::ops::Range;
 
-
-
-
-
-
-
-
-
 /// A word as it was typed, for its capital.
 fn capital(text: &str, word: &Word) -> bool {
     text[word.at.clone()].starts_with(char::is_uppercase)
@@ -37,9 +29,15 @@ pub fn name(text: &str, words: &[Word]) -> usize {
         return words.iter().take_while(|w| opaque(w)).count();
     }
     let shaped = |w: &Word| {
-        w.low.chars().all(|c| c.is_alphabetic() || "-'’.·".contains(c)) && w.low.len() <= 40
+        w.low
+            .chars()
+            .all(|c| c.is_alphabetic() || "-'’.·".contains(c))
+            && w.low.len() <= 40
     };
-    let len = words.iter().take_while(|w| shaped(w) && !is(FUNCTION, w)).count();
+    let len = words
+        .iter()
+        .take_while(|w| shaped(w) && !is(FUNCTION, w))
+        .count();
     let (Some(first), 1..=4) = (words.first(), len) else {
         return 0;
     };
@@ -49,14 +47,28 @@ pub fn name(text: &str, words: &[Word]) -> usize {
         && (is(NOT_A_NAME, first)
             || first.low.ends_with("ing") && first.low.len() > 5
             || participle(first.low)
-            || len == 1 && matches!(after, "of" | "to" | "as" | "than" | "that" | "for" | "on" | "when" | "if"));
-    let odd = words[..len].iter().any(|w| is(NOT_A_NAME, w) && !capital(text, w));
-    if describes || odd || after == "or" || after == "is" || after == "are" { 0 } else { len }
+            || len == 1
+                && matches!(
+                    after,
+                    "of" | "to" | "as" | "than" | "that" | "for" | "on" | "when" | "if"
+                ));
+    let odd = words[..len]
+        .iter()
+        .any(|w| is(NOT_A_NAME, w) && !capital(text, w));
+    if describes || odd || after == "or" || after == "is" || after == "are" {
+        0
+    } else {
+        len
+    }
 }
 
 /// "linked", "redacted": no name.
 fn participle(word: &str) -> bool {
-    word.len() > 5 && word.ends_with("ed") && !["fred", "hmed", "mmed", "amed"].iter().any(|n| word.ends_with(n))
+    word.len() > 5
+        && word.ends_with("ed")
+        && !["fred", "hmed", "mmed", "amed"]
+            .iter()
+            .any(|n| word.ends_with(n))
 }
 
 /// A town, a country.
@@ -66,7 +78,10 @@ pub fn place(text: &str, words: &[Word]) -> usize {
     let mut len = from;
     for word in &words[from..] {
         let inner = len > from && matches!(word.low, "of" | "de" | "la" | "upon");
-        if opaque(word) || (is(FUNCTION, word) && !(inner || word.low == "us" && the)) || is(TURNS, word) {
+        if opaque(word)
+            || (is(FUNCTION, word) && !(inner || word.low == "us" && the))
+            || is(TURNS, word)
+        {
             break;
         }
         len += 1;
@@ -97,12 +112,21 @@ pub fn thing(text: &str, words: &[Word]) -> usize {
     };
     let idle = first.low == "to" && own.get(1).is_none_or(|w| is(IDLE_VERBS, w));
     // "a" alone points at nothing, "a good book" is a thing.
-    let points = is(POINTING, first) && !(first.low == "a" && len > 1 && !is("lot few bit", &own[1]))
-        && !(matches!(first.low, "all" | "more" | "less" | "most" | "no" | "other") && len > 1 && !is("of", &own[1]));
-    let talk = own.iter().any(|w| is("you your yours u this these yourself", w))
+    let points = is(POINTING, first)
+        && !(first.low == "a" && len > 1 && !is("lot few bit", &own[1]))
+        && !(matches!(first.low, "all" | "more" | "less" | "most" | "no" | "other")
+            && len > 1
+            && !is("of", &own[1]));
+    let talk = own
+        .iter()
+        .any(|w| is("you your yours u this these yourself", w))
         || own.last().is_some_and(|w| is("it that them one ones", w));
     let idea = own.len() > 1 && is("idea way fact sound part look", &own[1]);
-    if the || idle || points || talk || idea || own.iter().any(|w| w.low.starts_with(CODE)) { 0 } else { len }
+    if the || idle || points || talk || idea || own.iter().any(|w| w.low.starts_with(CODE)) {
+        0
+    } else {
+        len
+    }
 }
 
 /// The words up to where something else begins.
@@ -113,7 +137,9 @@ pub fn phrase(words: &[Word]) -> usize {
         listed(TURNS, low)
             || matches!(low, "and" | "or" | "plus") && (listed(OPENERS, next) || next.is_empty())
             || low == "by" && next == "the"
-            || low == "too" || low == "anymore" || low == "as" && next == "well"
+            || low == "too"
+            || low == "anymore"
+            || low == "as" && next == "well"
             || low == "at" && next == "all"
     };
     (0..words.len()).find(|at| ends(*at)).unwrap_or(words.len())
@@ -126,62 +152,128 @@ pub fn plain(text: &str, words: &[Word], most: usize) -> usize {
         return 0;
     };
     let comment = (is(NOT_A_NAME, first) || participle(first.low)) && !capital(text, first);
-    let odd = is(POINTING, first) && first.low != "a" || is("the very to also too really quite", first);
-    let talk = words[..len].iter().any(|w| is("you your this that these it or", w));
-    if comment || odd || talk || words[..len].iter().any(|w| w.low.starts_with(CODE)) { 0 } else { len }
+    let odd =
+        is(POINTING, first) && first.low != "a" || is("the very to also too really quite", first);
+    let talk = words[..len]
+        .iter()
+        .any(|w| is("you your this that these it or", w));
+    if comment || odd || talk || words[..len].iter().any(|w| w.low.starts_with(CODE)) {
+        0
+    } else {
+        len
+    }
 }
 
 /// One word, or a few, that hold these signs ("@" for an address, digits for a number).
 pub fn holding(words: &[Word], most: usize, holds: impl Fn(&str) -> bool) -> usize {
     let len = phrase(words).min(most);
-    if words[..len].iter().any(|w| holds(w.low)) { len } else { 0 }
+    if words[..len].iter().any(|w| holds(w.low)) {
+        len
+    } else {
+        0
+    }
 }
 
 /// "34", "thirty-four", "34 years old": how many words, and how many of them say the number.
 pub fn age(words: &[Word]) -> Option<(usize, bool)> {
-    const TENS: &[&str] = &["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    const TENS: &[&str] = &[
+        "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+    ];
     const ONES: &[&str] = &[
-        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-        "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
     ];
     let first = words.first()?.low;
     let spelled = |w: &str| w.split('-').all(|p| TENS.contains(&p) || ONES.contains(&p));
     let digits = first.bytes().all(|b| b.is_ascii_digit()) && (1..=3).contains(&first.len());
     let mut len = 1;
     if !digits && !spelled(first) {
-        let bare = ["yo", "y/o", "yrs", "years"].iter().find_map(|u| first.strip_suffix(u))?;
+        let bare = ["yo", "y/o", "yrs", "years"]
+            .iter()
+            .find_map(|u| first.strip_suffix(u))?;
         return bare.parse::<u8>().is_ok().then_some((1, true));
     }
     if TENS.contains(&first) && words.get(1).is_some_and(|w| ONES[..9].contains(&w.low)) {
         len = 2;
     }
     let unit: Vec<&str> = words[len..].iter().take(3).map(|w| w.low).collect();
-    let old = matches!(unit.as_slice(), ["years", "old", ..] | ["year", "old", ..] | ["yrs", "old", ..] | ["years", "of", "age"] | ["yo", ..] | ["y/o", ..])
-        || matches!(unit.as_slice(), ["years", "young", ..]);
+    let old = matches!(
+        unit.as_slice(),
+        ["years", "old", ..]
+            | ["year", "old", ..]
+            | ["yrs", "old", ..]
+            | ["years", "of", "age"]
+            | ["yo", ..]
+            | ["y/o", ..]
+    ) || matches!(unit.as_slice(), ["years", "young", ..]);
     Some((len, old))
 }
-
 
 /// Languages, joined by "and" or commas, with how well they are spoken.
 pub fn languages(words: &[Word]) -> usize {
     const HOW: &[&str] = &[
-        "fluent", "native", "some", "little", "bit", "of", "a", "basic", "good", "both", "simplified",
-        "traditional", "british", "american", "brazilian", "only", "mainly", "mostly",
+        "fluent",
+        "native",
+        "some",
+        "little",
+        "bit",
+        "of",
+        "a",
+        "basic",
+        "good",
+        "both",
+        "simplified",
+        "traditional",
+        "british",
+        "american",
+        "brazilian",
+        "only",
+        "mainly",
+        "mostly",
     ];
-    let fits = |w: &&Word| is(LANGUAGES, w) || HOW.contains(&w.low) || matches!(w.low, "and" | "plus");
+    let fits =
+        |w: &&Word| is(LANGUAGES, w) || HOW.contains(&w.low) || matches!(w.low, "and" | "plus");
     let run = words.iter().take_while(fits).count();
-    words[..run].iter().rposition(|w| is(LANGUAGES, w)).map_or(0, |last| last + 1)
+    words[..run]
+        .iter()
+        .rposition(|w| is(LANGUAGES, w))
+        .map_or(0, |last| last + 1)
 }
-
 
 /// A trade, without its article: where it begins and ends.
 pub fn trade(words: &[Word]) -> Option<std::ops::Range<usize>> {
     let article = words.first().is_some_and(|w| matches!(w.low, "a" | "an"));
     let from = usize::from(article);
-    let run = words[from..].iter().take(5).take_while(|w| !is(FUNCTION, w) && !opaque(w)).count();
+    let run = words[from..]
+        .iter()
+        .take(5)
+        .take_while(|w| !is(FUNCTION, w) && !opaque(w))
+        .count();
     let len = from + run;
     let trade = words.get(len.checked_sub(1)?).filter(|w| is(TRADES, w))?;
-    let story = words[from..len].iter().any(|w| is("magic former space fake future evil not terrible bad aspiring wannabe", w));
+    let story = words[from..len].iter().any(|w| {
+        is(
+            "magic former space fake future evil not terrible bad aspiring wannabe",
+            w,
+        )
+    });
     (run > 0 && !story && !trade.low.is_empty()).then_some(from..len)
 }
 
@@ -211,8 +303,18 @@ pub fn list(plain: &Plain, clauses: &[Range<usize>]) -> usize {
 /// A value without the marks around it: quotation marks of a name, signs and smileys at its end.
 pub fn bare(value: &str) -> &str {
     let ends = |c: char| !(c.is_alphanumeric() || "+#%°)）》」』”’'\"».".contains(c));
-    let mut bare = value.trim().trim_end_matches(ends).trim_end_matches(['.', ' ']);
-    for (open, close) in [('"', '"'), ('“', '”'), ('「', '」'), ('『', '』'), ('\'', '\''), ('‘', '’')] {
+    let mut bare = value
+        .trim()
+        .trim_end_matches(ends)
+        .trim_end_matches(['.', ' ']);
+    for (open, close) in [
+        ('"', '"'),
+        ('“', '”'),
+        ('「', '」'),
+        ('『', '』'),
+        ('\'', '\''),
+        ('‘', '’'),
+    ] {
         if let Some(inner) = bare.strip_prefix(open).and_then(|b| b.strip_suffix(close)) {
             bare = inner.trim();
         }
@@ -224,16 +326,41 @@ pub fn bare(value: &str) -> &str {
 /// compared give one key, whichever is preferred.
 pub fn core(thing: &str) -> String {
     let low = thing.to_lowercase();
-    const AGAINST: &[&str] = &[" rather than ", " more than ", " better than ", " instead of ", " over ", " to "];
+    const AGAINST: &[&str] = &[
+        " rather than ",
+        " more than ",
+        " better than ",
+        " instead of ",
+        " over ",
+        " to ",
+    ];
     let compared = AGAINST.iter().find_map(|a| low.split_once(a));
-    if let Some((one, other)) = compared.filter(|(one, _)| !one.starts_with("to ") && *one != "going") {
+    if let Some((one, other)) =
+        compared.filter(|(one, _)| !one.starts_with("to ") && *one != "going")
+    {
         let mut pair = [slug(one), slug(other)];
         pair.sort();
         return pair.join(" or ");
     }
     const BEHIND: &[&str] = &[
-        " in ", " on ", " at ", " for ", " when ", " with ", " very much", " a lot", " so much", " the most",
-        " since ", " during ", " after ", " before ", " most of all", " best", " more", " better",
+        " in ",
+        " on ",
+        " at ",
+        " for ",
+        " when ",
+        " with ",
+        " very much",
+        " a lot",
+        " so much",
+        " the most",
+        " since ",
+        " during ",
+        " after ",
+        " before ",
+        " most of all",
+        " best",
+        " more",
+        " better",
     ];
     let end = BEHIND.iter().filter_map(|b| low.find(b)).min();
     low[..end.unwrap_or(low.len())].to_owned()

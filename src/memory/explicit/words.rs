@@ -72,7 +72,13 @@ pub fn words(shadow: &str, range: Range<usize>) -> Vec<Word<'_>> {
 
 /// Equal but for the shape of the apostrophe.
 fn same(plain: &str, word: &str) -> bool {
-    let straight = |c| if matches!(c, '’' | '‘' | '`' | '´') { '\'' } else { c };
+    let straight = |c| {
+        if matches!(c, '’' | '‘' | '`' | '´') {
+            '\''
+        } else {
+            c
+        }
+    };
     plain.chars().eq(word.chars().map(straight))
 }
 
