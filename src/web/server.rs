@@ -27,7 +27,8 @@ use tokio::{
     time::timeout,
 };
 
-/// How often the roster is looked at for a node without replicas.
+/// How often the roster is looked at for a node without replicas, and the table of tasks for some
+/// whose time is over.
 const WATCH: Duration = Duration::from_millis(250);
 
 /// Connections may idle so long; SDKs keep theirs for a minute or so.
@@ -186,6 +187,7 @@ async fn nobody_left(state: &State) -> &'static str {
     let mut watch = tokio::time::interval(WATCH);
     loop {
         watch.tick().await;
+        state.tasks.sweep(&state.config.limits);
         if let Some(node) = state.roster.dead().first() {
             return node;
         }

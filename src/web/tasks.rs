@@ -23,7 +23,7 @@ use super::{
     server::graph,
 };
 use crate::{actors::gateway::Submitted, error::Error, graph::Graph, turn::Case};
-use actix_web::{HttpRequest, HttpResponse, http::header, rt, web};
+use actix_web::{HttpRequest, HttpResponse, rt, web};
 use futures_util::{FutureExt, Stream, StreamExt};
 use log::Task;
 use request::{Wish, idempotency_key};
@@ -154,18 +154,16 @@ async fn bound(graph: Rc<Graph>, case: Case, submitted: Submitted) -> Result<Htt
     Ok(fault::sse(&mut response).streaming(view::framed(first, pieces)))
 }
 
-/// The id of the last event a viewer has seen.
+/// The id of the last event a viewer has seen; the header wins, for a reconnecting `EventSource`
+/// repeats its URL.
 fn last_event_id(req: &HttpRequest, query: Option<&str>) -> Result<usize, Error> {
-    let given = match req
-        .headers()
-        .get(header::HeaderName::from_static("last-event-id"))
-    {
-        Some(value) => value.to_str().ok(),
-        None => query,
+    let given = match req.headers().get("last-event-id") {
+        Some(value) => value.to_str().unwrap_or("?"),
+        None => query.unwrap_or_default(),
     };
-    let wrong = || Error::invalid("Last-Event-ID", "takes the id of an event of this task");
+    let wrong = |_| Error::invalid("Last-Event-ID", "takes the id of an event of this task");
     match given {
-        None | Some("") => Ok(0),
-        Some(id) => id.parse().map_err(|_| wrong()),
+        "" => Ok(0),
+        id => id.parse().map_err(wrong),
     }
 }

@@ -41,11 +41,15 @@ pub struct Task {
     cancel: watch::Sender<bool>,
 }
 
-/// What became of a task so far.
-#[derive(Clone)]
-pub struct Log {
+struct Log {
     events: Vec<Bytes>,
     bytes: usize,
+    fate: Fate,
+}
+
+/// What became of a task so far.
+#[derive(Clone)]
+pub struct Fate {
     /// Where it stands.
     pub status: Status,
     /// The answer so far.
@@ -68,11 +72,13 @@ impl Task {
             log: Mutex::new(Log {
                 events: Vec::new(),
                 bytes: 0,
-                status: Status::Running,
-                text: String::new(),
-                recalled: None,
-                outcome: None,
-                error: None,
+                fate: Fate {
+                    status: Status::Running,
+                    text: String::new(),
+                    recalled: None,
+                    outcome: None,
+                    error: None,
+                },
             }),
             count: watch::Sender::new(0),
             cancel: watch::Sender::new(false),
@@ -86,30 +92,34 @@ impl Task {
     /// Appends what happened. False: the log is full, and the task is to end.
     pub fn push(&self, piece: Piece) -> bool {
         let mut log = self.lock();
-        if log.status != Status::Running {
+        if log.fate.status != Status::Running {
             return false;
         }
         let event = super::event::frame(log.events.len() + 1, &piece);
-        if matches!(piece, Piece::Text(_)) && log.bytes + event.len() > LOG_BYTES {
-            return false;
+        let mut bytes = event.len() + size_of::<Bytes>();
+        if let Piece::Text(text) = &piece {
+            bytes += text.len();
+            if log.bytes + bytes > LOG_BYTES {
+                return false;
+            }
         }
         match piece {
-            Piece::Recalled(report) => log.recalled = Some(report),
-            Piece::Text(text) => log.text.push_str(&text),
+            Piece::Recalled(report) => log.fate.recalled = Some(report),
+            Piece::Text(text) => log.fate.text.push_str(&text),
             Piece::Quiet => return true,
             Piece::Done(outcome) => {
-                log.status = Status::Done;
-                log.outcome = Some(outcome);
+                log.fate.status = Status::Done;
+                log.fate.outcome = Some(outcome);
             }
             Piece::Failed(error) => {
-                log.status = match error {
+                log.fate.status = match error {
                     Error::Cancelled => Status::Cancelled,
                     _ => Status::Failed,
                 };
-                log.error = Some(error);
+                log.fate.error = Some(error);
             }
         }
-        log.bytes += event.len();
+        log.bytes += bytes;
         log.events.push(event);
         let count = log.events.len();
         drop(log);
@@ -117,21 +127,17 @@ impl Task {
         true
     }
 
-    /// What became of it so far, without the events.
-    pub fn read(&self) -> Log {
-        let log = self.lock();
-        Log {
-            events: Vec::new(),
-            ..log.clone()
-        }
+    /// What became of it so far.
+    pub fn read(&self) -> Fate {
+        self.lock().fate.clone()
     }
 
     /// Whether it has ended.
     pub fn ended(&self) -> bool {
-        self.lock().status != Status::Running
+        self.lock().fate.status != Status::Running
     }
 
-    /// Bytes that its events take.
+    /// Bytes that its events and its text take.
     pub fn bytes(&self) -> usize {
         self.lock().bytes
     }
@@ -150,7 +156,7 @@ impl Task {
     pub fn after(&self, seen: usize) -> (Vec<Bytes>, bool) {
         let log = self.lock();
         let events = log.events.get(seen..).unwrap_or_default().to_vec();
-        (events, log.status != Status::Running)
+        (events, log.fate.status != Status::Running)
     }
 
     /// Resolves once the task has ended.

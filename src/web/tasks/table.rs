@@ -4,12 +4,12 @@
 use super::log::Task;
 use crate::{config::Limits, error::Error};
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-/// How many ids of tasks that are no longer kept are remembered, to tell 410 from 404.
+/// So many tasks that are no longer kept are remembered by id and owner, to tell 410 from 404.
 const REMEMBERED: usize = 10_000;
 
 /// Whose key it is, and which.
@@ -30,7 +30,8 @@ struct Inner {
     /// In the order they ended.
     ended: VecDeque<(Instant, Arc<str>, usize)>,
     ended_bytes: usize,
-    gone: HashSet<Arc<str>>,
+    /// Tasks that are no longer kept, and whose they were.
+    gone: HashMap<Arc<str>, Option<String>>,
     gone_order: VecDeque<Arc<str>>,
 }
 
@@ -40,6 +41,24 @@ pub enum Begun {
     New(Arc<Task>),
     /// The same key came before, with the same body.
     Known(Arc<Task>),
+}
+
+/// Who looks.
+#[derive(Clone, Copy)]
+pub enum Viewer<'a> {
+    /// A request, with its user if it names one.
+    User(Option<&'a str>),
+    /// Whoever holds a capability for the task.
+    Capable,
+}
+
+impl Viewer<'_> {
+    fn sees(self, owner: &Option<String>) -> bool {
+        match self {
+            Viewer::User(user) => owner.as_deref() == user,
+            Viewer::Capable => true,
+        }
+    }
 }
 
 impl TaskTable {
@@ -89,15 +108,20 @@ impl TaskTable {
         inner.sweep(limits);
     }
 
-    /// A task, if it is here.
-    pub fn get(&self, limits: &Limits, id: &str) -> Result<Arc<Task>, Error> {
+    /// A task, if it is here and the viewer may see it.
+    pub fn get(&self, limits: &Limits, id: &str, viewer: Viewer) -> Result<Arc<Task>, Error> {
         let mut inner = self.lock();
         inner.sweep(limits);
-        match inner.tasks.get(id) {
-            Some(task) => Ok(task.clone()),
-            None if inner.gone.contains(id) => Err(Error::Gone("the task")),
-            None => Err(Error::NotFound("task")),
+        match (inner.tasks.get(id), inner.gone.get(id)) {
+            (Some(task), _) if viewer.sees(&task.owner) => Ok(task.clone()),
+            (None, Some(owner)) if viewer.sees(owner) => Err(Error::Gone("the task")),
+            _ => Err(Error::NotFound("task")),
         }
+    }
+
+    /// Lets go of what has been kept long enough.
+    pub fn sweep(&self, limits: &Limits) {
+        self.lock().sweep(limits);
     }
 
     /// Tasks that run.
@@ -126,11 +150,12 @@ impl Inner {
             let (id, bytes) = (id.clone(), *bytes);
             self.ended.pop_front();
             self.ended_bytes -= bytes;
-            self.tasks.remove(&id);
+            let task = self.tasks.remove(&id);
             if let Some(key) = self.key_of.remove(&id) {
                 self.keys.remove(&key);
             }
-            self.gone.insert(id.clone());
+            self.gone
+                .insert(id.clone(), task.and_then(|t| t.owner.clone()));
             self.gone_order.push_back(id);
             if self.gone_order.len() > REMEMBERED
                 && let Some(oldest) = self.gone_order.pop_front()
@@ -171,6 +196,21 @@ mod tests {
     }
 
     #[test]
+    fn a_task_is_seen_by_its_own_user_only() {
+        let (table, limits) = (TaskTable::default(), Limits::default());
+        let owned = Task::new("a".into(), Some("ada".into()), 0);
+        new(table.begin(owned, None).unwrap());
+        new(table.begin(task("b"), None).unwrap());
+        let sees = |id, viewer| table.get(&limits, id, viewer).is_ok();
+        assert!(sees("a", Viewer::User(Some("ada"))));
+        assert!(!sees("a", Viewer::User(Some("bob"))));
+        assert!(!sees("a", Viewer::User(None)));
+        assert!(sees("a", Viewer::Capable));
+        assert!(sees("b", Viewer::User(None)));
+        assert!(!sees("b", Viewer::User(Some("ada"))));
+    }
+
+    #[test]
     fn the_oldest_go_when_they_are_too_many_bytes_and_leave_a_410() {
         let limits = Limits {
             task_log_bytes: 150,
@@ -189,9 +229,13 @@ mod tests {
                 &task,
             );
         }
-        assert!(table.get(&limits, "c").is_err(), "none fits");
-        assert!(matches!(table.get(&limits, "a"), Err(Error::Gone(_))));
-        assert!(matches!(table.get(&limits, "z"), Err(Error::NotFound(_))));
+        let get = |id, viewer| table.get(&limits, id, viewer).err().unwrap().status();
+        for id in ["a", "b", "c"] {
+            assert_eq!(get(id, Viewer::User(None)), 410, "none fits");
+        }
+        assert_eq!(get("z", Viewer::User(None)), 404);
+        assert_eq!(get("a", Viewer::User(Some("bob"))), 404, "it was not his");
+        assert_eq!(get("a", Viewer::Capable), 410);
         assert_eq!(table.running(), 0);
     }
 }

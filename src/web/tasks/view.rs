@@ -5,6 +5,7 @@ use super::{
     event::{self, PING, Recalled},
     last_event_id,
     log::{Status, Task},
+    table::Viewer,
 };
 use crate::{
     error::Error,
@@ -13,13 +14,14 @@ use crate::{
         exchange::{Kept, Piece},
         fault::{self, Fault, problem},
         identity,
+        query::Query,
         server::graph,
     },
 };
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
@@ -63,22 +65,22 @@ pub struct TaskState {
 impl TaskState {
     /// As it is now.
     pub fn of(graph: &Graph, task: &Task) -> Self {
-        let log = task.read();
-        let outcome = log.outcome.as_ref();
+        let fate = task.read();
+        let outcome = fate.outcome.as_ref();
         TaskState {
             task_id: task.id.to_string(),
-            status: log.status,
+            status: fate.status,
             events: events_url(graph, task),
             created_ms: task.created_ms,
-            recalled: log.recalled.as_ref().map(Recalled::from),
+            recalled: fate.recalled.as_ref().map(Recalled::from),
             finish_reason: outcome.map(|o| o.finish_reason.clone()),
             usage: outcome.and_then(event::usage),
             turn_id: outcome.map(|o| o.turn_id.to_string()),
             memory: outcome.map(|o| o.memory),
-            error: log
+            error: fate
                 .error
                 .and_then(|e| serde_json::to_value(problem(&e)).ok()),
-            text: log.text,
+            text: fate.text,
         }
     }
 }
@@ -128,53 +130,34 @@ pub async fn cancel(req: HttpRequest, id: web::Path<String>) -> Result<HttpRespo
 /// The task, if it is the caller's.
 fn own(req: &HttpRequest, graph: &Graph, id: &str) -> Result<Arc<Task>, Error> {
     let user = identity::user(req)?;
-    let task = graph.state.tasks.get(&graph.state.config.limits, id)?;
-    match task.owner == user {
-        true => Ok(task),
-        false => Err(Error::NotFound("task")),
-    }
-}
-
-/// The query of the events' URL.
-#[derive(Deserialize)]
-pub struct Viewing {
-    cap: Option<String>,
-    last_event_id: Option<String>,
+    let (tasks, limits) = (&graph.state.tasks, &graph.state.config.limits);
+    tasks.get(limits, id, Viewer::User(user.as_deref()))
 }
 
 /// `GET /api/v1/tasks/{id}/events`
-pub async fn events(
-    req: HttpRequest,
-    id: web::Path<String>,
-    viewing: web::Query<Viewing>,
-) -> Result<HttpResponse, Fault> {
+pub async fn events(req: HttpRequest, id: web::Path<String>) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
-    view(&req, &graph, &id, &viewing).map_err(Fault::native)
+    view(&req, &graph, &id).map_err(Fault::native)
 }
 
-fn view(
-    req: &HttpRequest,
-    graph: &Graph,
-    id: &str,
-    viewing: &Viewing,
-) -> Result<HttpResponse, Error> {
-    let task = match &viewing.cap {
+fn view(req: &HttpRequest, graph: &Graph, id: &str) -> Result<HttpResponse, Error> {
+    let query = Query::read(req, &["cap", "last_event_id"])?;
+    let state = &graph.state;
+    let task = match query.get("cap") {
         None => own(req, graph, id)?,
-        Some(cap) if cap::opens(&graph.state.secret, id, cap) => {
-            graph.state.tasks.get(&graph.state.config.limits, id)?
+        Some(cap) if cap::opens(&state.secret, id, cap) => {
+            state.tasks.get(&state.config.limits, id, Viewer::Capable)?
         }
         Some(_) => {
             let detail = "this events URL is not valid any more: GET the task for a new one";
             return Err(Error::Forbidden(detail.into()));
         }
     };
-    let seen = last_event_id(req, viewing.last_event_id.as_deref())?;
+    let seen = last_event_id(req, query.get("last_event_id"))?;
     let (after, ended) = task.after(seen);
     if seen > task.count() {
-        return Err(Error::invalid(
-            "Last-Event-ID",
-            "this task has no such event",
-        ));
+        let detail = "this task has no such event";
+        return Err(Error::invalid("Last-Event-ID", detail));
     }
     match ended && after.is_empty() {
         // An `EventSource` stops here.
