@@ -176,7 +176,8 @@ PEERS = {"direct": Direct(), "nginx": Nginx(), "sundynix, memory off": SundynixO
 
 def load(workload, peer, server, port):
     """One run of the load generator; what it measured."""
-    job = WORKLOADS[workload] | peer.job | {"address": f"127.0.0.1:{port}", "pids": server.pids()}
+    serial = list(WORKLOADS).index(workload) * 9_000_000
+    job = WORKLOADS[workload] | peer.job | {"address": f"127.0.0.1:{port}", "pids": server.pids(), "serial": serial}
     pin = lambda: os.sched_setaffinity(0, {LOAD_CORE})
     done = subprocess.run([TOOLS / "load", json.dumps(job)], capture_output=True, text=True, timeout=180, preexec_fn=pin)
     if done.returncode != 0:

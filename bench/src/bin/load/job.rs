@@ -23,6 +23,8 @@ pub struct Job {
     pub warmup: f64,
     /// Seconds that count.
     pub window: f64,
+    /// The first request's number: no two requests to one server may be alike.
+    pub serial: u64,
     /// So many users take turns; 0: none is named.
     pub users: u64,
     /// Further header lines.
@@ -110,7 +112,7 @@ impl Plan {
             users: places(USER),
             turns: places(TURN),
             template,
-            serial: Cell::new(0),
+            serial: Cell::new(job.serial),
             job,
         })
     }
