@@ -1,67 +1,88 @@
-//! Drain: SIGTERM lets what runs run to its end, refuses what is new, loses nothing and exits 0; a
-//! second signal ends at once.
+//! Drain: SIGTERM lets what runs run to its end, says so to balancers, loses nothing and exits 0;
+//! a second signal ends at once.
 
-use crate::support::{Process, Sse};
+use crate::support::{Events, Process};
 use futures_util::future::join_all;
 use serde_json::json;
 
+const STREAMS: usize = 50;
+
 /// So slow that all streams are open when the signal comes.
-const PACE: [&str; 4] = [
+const PACE: [&str; 6] = [
     "--set",
-    "simulator.first_token_ms=300",
+    "simulator.first_token_ms=500",
     "--set",
     "simulator.token_ms=20",
+    "--set",
+    "server.drain_wait_ms=300",
 ];
 
-async fn stream(server: &Process, user: &str) -> Sse {
-    let body = json!({"query": "tell me something", "model": "simulator"});
-    let stream = server.post_sse("/api/v1/tasks", Some(user), &body).await;
-    assert_eq!(stream.status, 200);
+async fn stream(server: &Process, user: &str) -> Events {
+    let mut stream = server.task(user, json!({"query": "hi"})).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().name, "recalled");
     stream
+}
+
+/// Waits until readiness says that it drains; what it answered.
+async fn drains(server: &Process) -> String {
+    loop {
+        let ready = server.get("/readyz").await;
+        if ready.status() == 503 {
+            return ready.text().await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]
 async fn fifty_streams_complete_and_nothing_is_lost() {
-    let mut server = Process::start(&[&PACE[..], &["--set", "server.drain_wait_ms=500"]].concat()).await;
-    let mut streams = Vec::new();
-    for n in 0..50 {
-        let mut stream = stream(&server, &format!("u{n}")).await;
-        assert_eq!(stream.next().await.unwrap().event, "recalled");
-        streams.push(stream);
+    let mut server = Process::start(&PACE, &[]).await;
+    let users: Vec<_> = (0..STREAMS).map(|n| format!("u{n}")).collect();
+    let streams = join_all(users.iter().map(|user| stream(&server, user))).await;
+    server.signal("TERM");
+    let ready = drains(&server).await;
+    assert!(ready.contains("draining"), "{ready}");
+    for end in join_all(streams.into_iter().map(Events::all)).await {
+        let end = end.last().unwrap();
+        assert_eq!(end.name, "done", "{end:?}");
+        assert_eq!(end.json()["memory"], "recorded");
     }
-    server.terminate();
-    // Readiness says so while the streams go on.
-    server.until_status("/readyz", 503).await;
-    let ends = join_all(streams.into_iter().map(|mut stream| async move {
-        let mut last = None;
-        while let Some(event) = stream.next().await {
-            last = Some(event);
-        }
-        last.unwrap()
-    }))
-    .await;
-    for end in &ends {
-        assert_eq!(end.event, "done", "{}", end.data);
-        assert!(end.data.contains(r#""memory":"recorded""#), "{}", end.data);
+    assert_eq!(server.ended().await, Some(0), "{}", server.said());
+    server.restart().await;
+    for user in &users {
+        let mut stream = server.task(user, json!({"query": "again"})).await.unwrap();
+        let recalled = stream.next().await.unwrap().json();
+        assert_eq!(recalled["items"].as_array().unwrap().len(), 1, "{recalled}");
     }
-    assert_eq!(server.exit().await, Some(0));
-    // All fifty are there after a restart.
-    let server = server.restart().await;
-    for n in 0..50 {
-        let mut stream = stream(&server, &format!("u{n}")).await;
-        let recalled = stream.next().await.unwrap();
-        assert!(recalled.data.contains(r#""memory":"hit""#), "{n}: {}", recalled.data);
-    }
+}
+
+#[tokio::test]
+async fn a_detached_task_is_waited_for_as_well() {
+    let mut server = Process::start(&PACE, &[]).await;
+    let task = server
+        .call("POST", "/api/v1/tasks", "ada", Some(json!({"query": "hi"})))
+        .await;
+    assert_eq!(task.status(), 202);
+    server.signal("TERM");
+    drains(&server).await;
+    assert_eq!(server.ended().await, Some(0), "{}", server.said());
+    server.restart().await;
+    let mut stream = server.task("ada", json!({"query": "again"})).await.unwrap();
+    let recalled = stream.next().await.unwrap().json();
+    assert_eq!(
+        recalled["items"].as_array().unwrap().len(),
+        1,
+        "it ran to its end and is kept"
+    );
 }
 
 #[tokio::test]
 async fn a_second_signal_ends_at_once() {
     let slow = ["--set", "simulator.first_token_ms=600000"];
-    let mut server = Process::start(&slow).await;
-    let mut stream = stream(&server, "ada").await;
-    assert_eq!(stream.next().await.unwrap().event, "recalled");
-    server.terminate();
-    server.until_status("/readyz", 503).await;
-    server.terminate();
-    assert!(server.exit().await.is_some(), "it ends while a stream is open");
+    let mut server = Process::start(&slow, &[]).await;
+    let _stream = stream(&server, "ada").await;
+    server.signal("TERM");
+    drains(&server).await;
+    server.signal("TERM");
+    // It ends although a stream is open that would go on for minutes.
+    server.ended().await;
 }

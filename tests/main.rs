@@ -5,6 +5,8 @@
 
 mod support;
 
+mod disconnect;
+mod drain;
 mod not_said_of_oneself;
 mod pool_discovery;
 mod pool_ollama;
