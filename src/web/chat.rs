@@ -8,6 +8,7 @@ use super::{
     exchange::{self, Opened},
     fault::{self, Fault, Surface},
     identity,
+    openapi::{Attitude, Caller},
     relay::{Part, Relay, Unwritten},
 };
 use crate::{
@@ -24,6 +25,16 @@ use futures_util::stream;
 use std::{convert::Infallible, rc::Rc, sync::Arc};
 
 /// The handler.
+#[utoipa::path(
+    post, path = "/v1/chat/completions", tag = "openai", operation_id = "chat",
+    summary = "OpenAI's chat completions, with memory",
+    description = "Every field passes through to the backend and back; memory is merged into `messages`. \
+        A stream may carry the comment `: memory recorded` before `[DONE]`.",
+    params(Caller, Attitude),
+    request_body(content = Object, description = "As OpenAI documents it"),
+    responses((status = 200, description = "As the backend answers", content(
+        (Object = "application/json"), (String = "text/event-stream")))),
+)]
 pub async fn completions(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Fault> {
     let fault = |error| Fault::new(error, Surface::OpenAi);
     let graph = super::server::graph(&req);

@@ -120,17 +120,23 @@ pub fn problem_bytes(error: &Error) -> Bytes {
     bytes(&problem(error))
 }
 
-#[derive(Serialize)]
-struct OpenAi<'a> {
+/// An error of the `/v1` surface.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct OpenAi<'a> {
     error: OpenAiError<'a>,
 }
 
-#[derive(Serialize)]
-struct OpenAiError<'a> {
+/// An error in OpenAI's shape.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct OpenAiError<'a> {
+    /// What happened, and what to do.
     message: String,
+    /// OpenAI's word for the kind of error.
     #[serde(rename = "type")]
     kind: &'a str,
+    /// The header, parameter or JSON path at fault.
     param: Option<&'a str>,
+    /// A stable word for programs.
     code: &'a str,
 }
 

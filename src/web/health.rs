@@ -48,6 +48,11 @@ pub fn api_routes(app: &mut web::ServiceConfig) {
 }
 
 /// `GET /livez`: it answers, so it lives; nothing else is asked.
+#[utoipa::path(
+    get, path = "/livez", tag = "health", operation_id = "live",
+    summary = "Whether the process lives",
+    responses((status = 200, description = "As it is now", body = Liveness)),
+)]
 pub async fn live() -> HttpResponse {
     HttpResponse::Ok().json(Liveness { status: "alive" })
 }
@@ -60,6 +65,11 @@ pub struct Liveness {
 }
 
 /// `GET /readyz`
+#[utoipa::path(
+    get, path = "/readyz", tag = "health", operation_id = "ready",
+    summary = "Whether requests are taken",
+    responses((status = 200, description = "As it is now", body = Readiness), (status = 503, description = "They are not, and why", body = Readiness)),
+)]
 pub async fn ready(req: HttpRequest) -> HttpResponse {
     let readiness = Readiness::of(&graph(&req).state);
     let mut response = match readiness.unready.is_empty() {
@@ -121,6 +131,11 @@ impl Readiness {
 }
 
 /// `GET /health`: all of it in short, for people. Always 200: probes have `/readyz`.
+#[utoipa::path(
+    get, path = "/health", tag = "health", operation_id = "health",
+    summary = "All of it in short",
+    responses((status = 200, description = "As it is now", body = Summary)),
+)]
 pub async fn health(req: HttpRequest) -> HttpResponse {
     let graph = graph(&req);
     let state = &graph.state;
@@ -198,6 +213,11 @@ fn answers(backend: &BackendStatus) -> bool {
 }
 
 /// `GET /api/v1/actors`
+#[utoipa::path(
+    get, path = "/api/v1/actors", tag = "health", operation_id = "list_actors",
+    summary = "Every actor",
+    responses((status = 200, description = "As it is now", body = Actors)),
+)]
 pub async fn actors(req: HttpRequest) -> HttpResponse {
     let actors = actors::all(&graph(&req).state);
     HttpResponse::Ok().json(Actors { actors })
@@ -210,6 +230,12 @@ pub struct Actors {
 }
 
 /// `GET /api/v1/actors/{name}`
+#[utoipa::path(
+    get, path = "/api/v1/actors/{name}", tag = "health", operation_id = "read_actor",
+    summary = "One actor",
+    params(("name" = String, Path)),
+    responses((status = 200, description = "As it is now", body = ActorStatus)),
+)]
 pub async fn actor(req: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, Fault> {
     let mut all = actors::all(&graph(&req).state).into_iter();
     match all.find(|actor| actor.name == *name) {
@@ -219,6 +245,11 @@ pub async fn actor(req: HttpRequest, name: web::Path<String>) -> Result<HttpResp
 }
 
 /// `GET /api/v1/backends`
+#[utoipa::path(
+    get, path = "/api/v1/backends", tag = "health", operation_id = "list_backends",
+    summary = "Every backend",
+    responses((status = 200, description = "As it is now", body = Backends)),
+)]
 pub async fn backends(req: HttpRequest) -> HttpResponse {
     let backends = graph(&req).state.pool.status();
     HttpResponse::Ok().json(Backends { backends })
@@ -231,6 +262,11 @@ pub struct Backends {
 }
 
 /// `GET /api/v1/graph`
+#[utoipa::path(
+    get, path = "/api/v1/graph", tag = "health", operation_id = "read_graph",
+    summary = "The graph, and what is at its nodes now",
+    responses((status = 200, description = "As it is now", body = DrawnGraph)),
+)]
 pub async fn drawing(req: HttpRequest) -> HttpResponse {
     HttpResponse::Ok().json(DrawnGraph::of(&graph(&req).state))
 }

@@ -9,6 +9,7 @@ use super::{
     body,
     fault::{Fault, only},
     identity, json,
+    openapi::Known,
     query::Query,
     server::graph,
 };
@@ -17,7 +18,7 @@ use crate::{
     graph::Graph,
     memory::{Profile, UserKey},
     state::State,
-    store::{Command, Upsert},
+    store::{Command, Erased, Upsert},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -44,6 +45,20 @@ pub fn routes(app: &mut web::ServiceConfig) {
 }
 
 /// `GET /api/v1/memory`
+#[utoipa::path(
+    get, path = "/api/v1/memory", tag = "memory", operation_id = "read_memory",
+    summary = "What is known of the user",
+    params(
+        Known,
+        ("detail" = Option<bool>, Query, description = "With the origin of each value"),
+        ("If-None-Match" = Option<String>, Header, description = "The version that is known already"),
+    ),
+    responses(
+        (status = 200, description = "The profile; empty for a user who is not known", body = Shown,
+            headers(("ETag" = String, description = "The version"))),
+        (status = 304, description = "It is still at this version"),
+    ),
+)]
 pub async fn read(req: HttpRequest) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
     answer(&req, &graph.state).await.map_err(Fault::native)
@@ -85,6 +100,18 @@ pub struct Preferences {
 }
 
 /// `PUT` and `PATCH /api/v1/memory`
+#[utoipa::path(
+    method(put, patch), path = "/api/v1/memory", tag = "memory", operation_id = "write_memory",
+    summary = "Set, change or remove preferences",
+    description = "What is named is set, `null` removes, the rest stays. What is set here is pinned: only a \
+        later statement of the user's own changes it.",
+    request_body = Preferences,
+    params(Known, ("If-Match" = Option<String>, Header, description = "Only if the profile is still at this version")),
+    responses(
+        (status = 200, description = "The profile as it now is", body = Shown,
+            headers(("ETag" = String, description = "The version"))),
+    ),
+)]
 pub async fn upsert(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
     put(graph, &req, payload).await.map_err(Fault::native)
@@ -104,6 +131,19 @@ async fn put(
 }
 
 /// `DELETE /api/v1/memory/{topic}/{key}`
+#[utoipa::path(
+    delete, path = "/api/v1/memory/{topic}/{key}", tag = "memory", operation_id = "remove_memory",
+    summary = "Remove one value",
+    params(
+        Known,
+        ("topic" = String, Path), ("key" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "Only if the profile is still at this version"),
+    ),
+    responses(
+        (status = 200, description = "The profile as it now is; older turns never teach the value again",
+            body = Shown, headers(("ETag" = String, description = "The version"))),
+    ),
+)]
 pub async fn remove(
     req: HttpRequest,
     at: web::Path<(String, String)>,
@@ -140,6 +180,12 @@ async fn change(
 }
 
 /// `DELETE /api/v1/memory`: all of the user, answered with a receipt.
+#[utoipa::path(
+    delete, path = "/api/v1/memory", tag = "memory", operation_id = "erase_memory",
+    summary = "Erase all of the user",
+    params(Known),
+    responses((status = 200, description = "What was erased, in numbers", body = Erased)),
+)]
 pub async fn erase(req: HttpRequest) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
     let erasing = async {

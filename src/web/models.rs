@@ -6,6 +6,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 /// The list.
+#[utoipa::path(
+    get, path = "/v1/models", tag = "openai", operation_id = "list_models",
+    summary = "What the backends serve",
+    responses((status = 200, description = "As OpenAI documents it", body = Object)),
+)]
 pub async fn list(req: HttpRequest) -> HttpResponse {
     let graph = super::server::graph(&req);
     let data: Vec<_> = graph.state.pool.models().iter().map(shown).collect();
@@ -13,6 +18,12 @@ pub async fn list(req: HttpRequest) -> HttpResponse {
 }
 
 /// One of them; names may hold slashes.
+#[utoipa::path(
+    get, path = "/v1/models/{name}", tag = "openai", operation_id = "read_model",
+    summary = "One model",
+    params(("name" = String, Path)),
+    responses((status = 200, description = "As OpenAI documents it", body = Object)),
+)]
 pub async fn one(req: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, Fault> {
     let graph = super::server::graph(&req);
     let models = graph.state.pool.models();

@@ -1,2 +1,148 @@
-//! x
-pub fn routes(_: &mut actix_web::web::ServiceConfig) {}
+//! `/openapi.json`: the contract as data, drawn from the annotations at the handlers. Errors are
+//! added here, for they are the same everywhere: each surface has one shape.
+
+use super::{
+    chat,
+    fault::{OpenAi, Problem, Surface, only},
+    health, memory, models, tasks,
+};
+use actix_web::{HttpResponse, web};
+use bytes::Bytes;
+use std::sync::LazyLock;
+use utoipa::{
+    IntoParams, Modify, OpenApi,
+    openapi::{Content, Ref, Response, ResponseBuilder, path::Operation},
+};
+
+/// Who asks.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)] // it documents what `identity` reads
+pub struct Caller {
+    /// The user; without one there is no memory.
+    #[param(rename = "X-User-ID", example = "ada")]
+    user: Option<String>,
+}
+
+/// Who asks, where it must be known.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)] // it documents what `identity` reads
+pub struct Known {
+    /// The user.
+    #[param(rename = "X-User-ID", example = "ada")]
+    user: String,
+}
+
+/// What else the head of a request may say.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)] // it documents what `identity` reads
+pub struct Attitude {
+    /// `on`, `read` or `off`; it can only ask for less than is configured.
+    #[param(rename = "X-Sundynix-Memory", example = "read")]
+    memory: Option<String>,
+    /// Which conversation it belongs to.
+    #[param(rename = "X-Sundynix-Conversation")]
+    conversation: Option<String>,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "sundynix",
+        description = "A streaming LLM gateway that knows each user."
+    ),
+    paths(
+        tasks::create,
+        tasks::view::state,
+        tasks::view::cancel,
+        tasks::view::events,
+        memory::read,
+        memory::upsert,
+        memory::remove,
+        memory::erase,
+        chat::completions,
+        models::list,
+        models::one,
+        health::live,
+        health::ready,
+        health::health,
+        health::actors,
+        health::actor,
+        health::backends,
+        health::drawing,
+        document
+    ),
+    components(schemas(
+        Problem,
+        OpenAi,
+        memory::Detailed,
+        tasks::event::Recalled,
+        tasks::event::Done
+    )),
+    modifiers(&Faults)
+)]
+struct Api;
+
+/// Each operation can fail, in its surface's shape.
+struct Faults;
+
+impl Modify for Faults {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut api.paths.paths {
+            let fault = fault(Surface::of(path));
+            // One handler serves PUT and PATCH; an id may stand there once.
+            if let Some(id) = item.patch.as_mut().and_then(|o| o.operation_id.as_mut()) {
+                id.push_str("_by_patch");
+            }
+            let methods = [
+                &mut item.get,
+                &mut item.put,
+                &mut item.post,
+                &mut item.patch,
+                &mut item.delete,
+            ];
+            for operation in methods.into_iter().flatten() {
+                let Operation { responses, .. } = operation;
+                let all = &mut responses.responses;
+                all.insert("default".into(), fault.clone().into());
+            }
+        }
+    }
+}
+
+fn fault(surface: Surface) -> Response {
+    let (schema, kind) = match surface {
+        Surface::Native => ("Problem", "application/problem+json"),
+        Surface::OpenAi => ("OpenAi", "application/json"),
+    };
+    let content = Content::new(Some(Ref::from_schema_name(schema)));
+    let fault = ResponseBuilder::new().description("What went wrong, and what to do");
+    fault.content(kind, content).build()
+}
+
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
+    // A document of strings always serialises.
+    Api::openapi().to_json().unwrap_or_default().into()
+});
+
+/// The route.
+pub fn routes(app: &mut web::ServiceConfig) {
+    app.service(only("GET", web::resource("/openapi.json").get(document)));
+}
+
+/// `GET /openapi.json`
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "health", operation_id = "openapi",
+    summary = "This document",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)),
+)]
+pub async fn document() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(DOCUMENT.clone())
+}
+
+#[cfg(test)]
+mod tests;

@@ -135,7 +135,7 @@ fn worker_graph(state: &Arc<State>, memory: &MemoryPort, next: &AtomicUsize) -> 
 }
 
 /// Every route, and nothing else.
-fn routes(app: &mut web::ServiceConfig) {
+pub(super) fn routes(app: &mut web::ServiceConfig) {
     let chat = web::resource("/chat/completions").post(chat::completions);
     let list = web::resource("/models").get(models::list);
     let model = web::resource("/models/{name:.+}").get(models::one);

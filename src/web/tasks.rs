@@ -3,13 +3,12 @@
 //! an event or seeing one twice.
 
 mod cap;
-mod event;
+pub(super) mod event;
 mod log;
 mod request;
 mod table;
-mod view;
+pub(super) mod view;
 
-pub use event::Recalled;
 pub use log::Status;
 pub use request::TaskRequest;
 pub use table::TaskTable;
@@ -20,6 +19,7 @@ use super::{
     exchange::{self, Piece, case},
     fault::{self, Fault, only},
     identity,
+    openapi::{Attitude, Caller},
     server::graph,
 };
 use crate::{actors::gateway::Submitted, error::Error, graph::Graph, turn::Case};
@@ -49,6 +49,28 @@ pub fn routes(app: &mut web::ServiceConfig) {
 }
 
 /// `POST /api/v1/tasks`
+#[utoipa::path(
+    post, path = "/api/v1/tasks", tag = "tasks", operation_id = "create_task",
+    summary = "Ask something",
+    description = "With `Accept: text/event-stream` the answer is the task's events, bound to the \
+        connection: hanging up cancels it (with an `Idempotency-Key` it runs on, and the same \
+        request gets its events again). With `Prefer: wait=30` it is the whole answer, if that is \
+        there in time. Otherwise the task runs by itself, and viewers come and leave.\n\n\
+        Events, each with an increasing `id`: `recalled` (a `Recalled`), `token` (`{\"text\"}`), \
+        and at the end `done` (a `Done`) or `error` (a `Problem`).",
+    params(
+        Caller, Attitude,
+        ("Prefer" = Option<String>, Header, description = "`wait=30`: wait so many seconds for the whole answer"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body is the same task"),
+    ),
+    request_body = TaskRequest,
+    responses(
+        (status = 200, description = "The events, or the whole answer", content(
+            (TaskState = "application/json"), (String = "text/event-stream"))),
+        (status = 202, description = "It runs by itself", body = view::Accepted,
+            headers(("Location" = String, description = "Its state"))),
+    ),
+)]
 pub async fn create(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
     begin(graph, &req, payload).await.map_err(Fault::native)

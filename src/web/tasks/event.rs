@@ -59,12 +59,18 @@ struct Token<'a> {
 }
 
 /// `done`
-#[derive(Debug, Serialize)]
-struct Done<'a> {
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Done<'a> {
+    /// Why the model stopped, in OpenAI's words.
     finish_reason: &'a str,
+    /// Token counts, as the backend wrote them.
+    #[schema(value_type = Option<Object>)]
     usage: Option<Box<RawValue>>,
+    /// The turn it is kept under.
     turn_id: &'a str,
+    /// Whether it is kept.
     memory: Kept,
+    /// Which backend answered.
     backend: &'a str,
 }
 

@@ -12,8 +12,9 @@ use crate::{
     graph::Graph,
     web::{
         exchange::{Kept, Piece},
-        fault::{self, Fault, problem},
+        fault::{self, Fault, Problem, problem},
         identity,
+        openapi::Caller,
         query::Query,
         server::graph,
     },
@@ -58,7 +59,7 @@ pub struct TaskState {
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<Kept>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Problem>)]
     error: Option<serde_json::Value>,
 }
 
@@ -93,14 +94,17 @@ fn events_url(graph: &Graph, task: &Task) -> String {
     format!("/api/v1/tasks/{}/events?cap={cap}", task.id)
 }
 
+/// A task that runs by itself.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Accepted {
+    task_id: String,
+    status: Status,
+    /// Where its events are; the URL can be read without headers for a while.
+    events: String,
+}
+
 /// 202: it runs by itself.
 pub(super) fn accepted(graph: &Graph, task: &Task) -> HttpResponse {
-    #[derive(Serialize)]
-    struct Accepted {
-        task_id: String,
-        status: Status,
-        events: String,
-    }
     HttpResponse::Accepted()
         .insert_header((header::LOCATION, format!("/api/v1/tasks/{}", task.id)))
         .json(Accepted {
@@ -111,6 +115,12 @@ pub(super) fn accepted(graph: &Graph, task: &Task) -> HttpResponse {
 }
 
 /// `GET /api/v1/tasks/{id}`
+#[utoipa::path(
+    get, path = "/api/v1/tasks/{id}", tag = "tasks", operation_id = "read_task",
+    summary = "A task's state, with the answer so far",
+    params(Caller, ("id" = String, Path, description = "`task_id`")),
+    responses((status = 200, description = "Its state", body = TaskState)),
+)]
 pub async fn state(req: HttpRequest, id: web::Path<String>) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
     let task = own(&req, &graph, &id).map_err(Fault::native)?;
@@ -118,6 +128,13 @@ pub async fn state(req: HttpRequest, id: web::Path<String>) -> Result<HttpRespon
 }
 
 /// `DELETE /api/v1/tasks/{id}`: cancels it; what has ended stays as it is.
+#[utoipa::path(
+    delete, path = "/api/v1/tasks/{id}", tag = "tasks", operation_id = "cancel_task",
+    summary = "Cancel a task",
+    description = "The upstream is closed; what was answered so far is kept. A task that has ended stays as it is.",
+    params(Caller, ("id" = String, Path, description = "`task_id`")),
+    responses((status = 200, description = "Its state", body = TaskState)),
+)]
 pub async fn cancel(req: HttpRequest, id: web::Path<String>) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
     let task = own(&req, &graph, &id).map_err(Fault::native)?;
@@ -135,6 +152,22 @@ fn own(req: &HttpRequest, graph: &Graph, id: &str) -> Result<Arc<Task>, Error> {
 }
 
 /// `GET /api/v1/tasks/{id}/events`
+#[utoipa::path(
+    get, path = "/api/v1/tasks/{id}/events", tag = "tasks", operation_id = "watch_task",
+    summary = "A detached task's events",
+    description = "From the first one, or from the one after `Last-Event-ID`, without a gap or a repeat.",
+    params(
+        Caller,
+        ("id" = String, Path, description = "`task_id`"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last event that was seen"),
+        ("last_event_id" = Option<String>, Query, description = "The same, for the first request of an `EventSource`"),
+        ("cap" = Option<String>, Query, description = "The right to read, from the `events` URL"),
+    ),
+    responses(
+        (status = 200, description = "The events", content_type = "text/event-stream", body = String),
+        (status = 204, description = "The end has been seen already"),
+    ),
+)]
 pub async fn events(req: HttpRequest, id: web::Path<String>) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
     view(&req, &graph, &id).map_err(Fault::native)
