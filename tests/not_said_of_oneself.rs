@@ -47,6 +47,20 @@ const CODE: &[&str] = &[
 ];
 
 const QUOTED: &[&str] = &[
+    "My Name Is Khan",
+    "I Love Lucy",
+    "I love Lucy is a show",
+    "Call Me Maybe",
+    "what song goes i live in a dream",
+    "My name is Bob. (from a film)",
+    "I live in Rome (quote from the book)",
+    "A user told us: I hate your app",
+    "Customer feedback: I love the app, I live in Rome",
+    "Here's what my grandma used to say: I like my coffee black.",
+    "《我住在北京》是谁写的",
+    "我叫天天不应",
+    "我叫苦连天",
+    "老板说:我叫你来",
     "\"My name is Bob\"",
     "“I live in Paris.”",
     "He said: my name is Bob",
@@ -179,6 +193,11 @@ const SUPPOSED: &[&str] = &[
 ];
 
 const PLAYED: &[&str] = &[
+    "We're doing improv. I'm a doctor and you're the patient.",
+    "User story: As a user I prefer dark mode",
+    "As a user, I prefer dark mode",
+    "你当客服，我是顾客，我叫小明",
+    "我们演一段戏，我叫罗密欧",
     "Pretend you are my doctor. My name is Bob.",
     "Pretend my name is Bob",
     "Act as a recruiter. My name is Bob and I live in Rome.",
@@ -230,6 +249,18 @@ const PLAYED: &[&str] = &[
 ];
 
 const WORKED_ON: &[&str] = &[
+    "Turn this into a haiku. I live in Rome.",
+    "Make this more formal. I work at Google.",
+    "Make it sound better: I'm a nurse and I like cats",
+    "Can you make my bio better? My name is Bob. I work at Google.",
+    "Read this aloud. My name is Bob.",
+    "All men are mortal. I like cats. Is this a valid syllogism?",
+    "I live in Rome, in Spanish please",
+    "Which actor said my name is Bond?",
+    "How do I say I live in Rome?",
+    "我叫小明 英文",
+    "帮我优化：我叫小明，我是程序员",
+    "帮我改一下这段自我介绍：我叫小明",
     "Translate: my name is Bob",
     "Translate to French: I live in Rome.",
     "Translate into German\nMy name is Bob. I like cats.",
@@ -272,6 +303,13 @@ const WORKED_ON: &[&str] = &[
 ];
 
 const PASTED: &[&str] = &[
+    "1. What is your name? My name is Bob.\n2. Where do you live? I live in Rome.",
+    "10:31 Bob: my name is Bob",
+    "<Bob> my name is Bob",
+    "My LinkedIn summary:\n\nI'm a software engineer. I live in Rome.",
+    "Here is my bio. My name is Bob. I work at Google.",
+    "老师：你叫什么名字？\n我叫小明。",
+    "客户反馈：我不喜欢这个应用",
     "From: bob@example.org\nSubject: hello\n\nMy name is Bob and I live in Rome.",
     "Dear Ms Smith,\n\nMy name is Bob and I work at Google.\n\nBest regards,\nBob",
     "Hello,\n\nmy name is Bob. I live in Rome.\n\nKind regards,\nBob",
@@ -326,6 +364,23 @@ const NOT_ONESELF: &[&str] = &[
 ];
 
 const NO_FACT: &[&str] = &[
+    "I like B",
+    "I like number 3 best",
+    "I live in Bob's house in Rome",
+    "I'm a student of life",
+    "My name is Test",
+    "My name is none of your business",
+    "I'm from accounting",
+    "I live in the moment",
+    "My birthday is next Friday",
+    "My favourite colour is hard to choose",
+    "Remember that time we went to Rome",
+    "Ignore this. My name is Bob",
+    "我喜欢上了他",
+    "我喜欢第二个",
+    "我住在三楼",
+    "我打算住在上海",
+    "别记仇",
     "My name is not Ada",
     "my name isn't important",
     "My name is hard to pronounce",

@@ -2,7 +2,7 @@
 //! characters; a value stays as it was typed.
 
 use super::{
-    Found, What,
+    Around, Found, What,
     chinese_values::{self as values, Tail},
     normal::slug,
     plain::Plain,
@@ -19,11 +19,13 @@ pub struct Reader<'p> {
 }
 
 impl<'p> Reader<'p> {
-    /// Steps past one of these (between spaces), if it comes next. Longer ones first, where one begins another.
+    /// Steps past the longest of these (between spaces) that comes next.
     pub fn eat(&mut self, any: &'static str) -> Option<&'static str> {
+        let next = |p: &&str| self.rest.starts_with(*p);
         let found = any
             .split_ascii_whitespace()
-            .find(|p| self.rest.starts_with(p))?;
+            .filter(next)
+            .max_by_key(|p| p.len())?;
         self.skip(found.len());
         Some(found)
     }
@@ -70,7 +72,7 @@ const ADVERBS: &str = "\
     本人 也 还 都 很 最 超 更 挺 蛮 就 又 有点 个人";
 
 /// The statements of one clause: one, or none.
-pub fn read(message: &Plain, clause: Range<usize>, alone: bool) -> Vec<Found> {
+pub fn read(message: &Plain, clause: Range<usize>, around: Around) -> Vec<Found> {
     let whole = &message.shadow[clause.clone()];
     let tail = values::tail(whole);
     if tail == Tail::Question {
@@ -81,7 +83,13 @@ pub fn read(message: &Plain, clause: Range<usize>, alone: bool) -> Vec<Found> {
         at: clause.start,
     };
     r.eat_all(LEADS);
-    let mut found = statement(&mut r, alone);
+    let start = r.at;
+    let mut found = statement(&mut r, around);
+    // 请记住：…
+    if found.is_none() && around.noted && values::note(r.rest) {
+        let len = r.rest.len();
+        found = r.found(start, len, What::Note);
+    }
     if let Some(found) = &mut found {
         found.open = r.rest.is_empty();
     }
@@ -103,22 +111,29 @@ pub fn opens(message: &Plain, clause: Range<usize>) -> bool {
     r.rest.chars().all(|c| !c.is_alphanumeric()) || own || weighs || r.rest.contains("高兴认识")
 }
 
-fn statement(r: &mut Reader, alone: bool) -> Option<Found> {
+/// A pattern: it begins at the given place.
+type Way = fn(&mut Reader, usize, Around) -> Option<Found>;
+
+fn statement(r: &mut Reader, around: Around) -> Option<Found> {
     let start = r.at;
-    let ways: [fn(&mut Reader, usize, bool) -> Option<Found>; 5] =
-        [forget, remember, language, call_me, first_person];
+    let ways: [Way; 5] = [forget, remember, language, call_me, first_person];
     for way in ways {
         let mut tried = *r;
-        if let Some(found) = way(&mut tried, start, alone) {
+        if let Some(found) = way(&mut tried, start, around) {
             *r = tried;
             return Some(found);
         }
     }
-    None
+    // 我叫李明，今年25岁，住在上海
+    if around.goes_on {
+        liking(r, start).or_else(|| circumstances(r, start))
+    } else {
+        None
+    }
 }
 
 /// 忘掉我的…, 别记我的…
-fn forget(r: &mut Reader, start: usize, _: bool) -> Option<Found> {
+fn forget(r: &mut Reader, start: usize, _: Around) -> Option<Found> {
     r.eat_all("请你 请 你可以 可以 把 你 帮我 麻烦");
     let mut late = *r;
     let verb = r.eat(
@@ -153,7 +168,7 @@ fn forget(r: &mut Reader, start: usize, _: bool) -> Option<Found> {
 }
 
 /// 请记住…, 别忘了我…
-fn remember(r: &mut Reader, start: usize, alone: bool) -> Option<Found> {
+fn remember(r: &mut Reader, start: usize, around: Around) -> Option<Found> {
     let asked = r
         .eat("请你帮我 请帮我 帮我 请你 请 你要 你得 麻烦")
         .is_some()
@@ -167,7 +182,7 @@ fn remember(r: &mut Reader, start: usize, alone: bool) -> Option<Found> {
     r.eat("这一点 这点 这件事 哦 一下");
     let mut inner = *r;
     if let Some(mut found) =
-        first_person(&mut inner, start, alone).or_else(|| call_me(&mut inner, start, alone))
+        first_person(&mut inner, start, around).or_else(|| call_me(&mut inner, start, around))
     {
         *r = inner;
         found.quote.start = start;
@@ -183,9 +198,8 @@ fn remember(r: &mut Reader, start: usize, alone: bool) -> Option<Found> {
 }
 
 /// 以后都用中文回答
-fn language(r: &mut Reader, start: usize, alone: bool) -> Option<Found> {
+fn language(r: &mut Reader, start: usize, around: Around) -> Option<Found> {
     const EVER: &str = "从现在开始 从今以后 以后 今后 始终 一直 总是 每次 永远 都 请 你 默认";
-    let whole = start..start + r.rest.len();
     let before = r.rest;
     r.eat_all(EVER);
     let ever = before[..before.len() - r.rest.len()]
@@ -200,14 +214,14 @@ fn language(r: &mut Reader, start: usize, alone: bool) -> Option<Found> {
     after.eat("来 跟我 和我 给我 与我 对我");
     after.eat("回答 回复 交流 说话 沟通 对话 聊天 答复")?;
     let me = after.rest.starts_with('我') || r.rest[len..].contains('我');
-    if len == 0 || !(ever || me && alone && whole.len() < 60) {
+    if len == 0 || !(ever || around.ever || me && around.alone) {
         return None;
     }
     r.found(start, len, What::fact("preferences", "language"))
 }
 
 /// 叫我小明, 你可以叫我…
-fn call_me(r: &mut Reader, start: usize, _: bool) -> Option<Found> {
+fn call_me(r: &mut Reader, start: usize, _: Around) -> Option<Found> {
     r.eat(
         "\
             你可以 您可以 你就 可以 大家都 朋友们都 朋友都 大家 朋友们 请你 请 你以后 以后",
@@ -219,7 +233,7 @@ fn call_me(r: &mut Reader, start: usize, _: bool) -> Option<Found> {
 }
 
 /// 我……
-fn first_person(r: &mut Reader, start: usize, _: bool) -> Option<Found> {
+fn first_person(r: &mut Reader, start: usize, _: Around) -> Option<Found> {
     if r.eat("我").is_none() {
         r.eat("本人")?;
     }
@@ -250,7 +264,11 @@ fn first_person(r: &mut Reader, start: usize, _: bool) -> Option<Found> {
         let len = values::surname(named.rest);
         return named.found(start, len, What::fact("identity", "surname"));
     }
-    // The verb with its adverbs is part of what the profile says: 非常喜欢咖啡.
+    liking(r, start).or_else(|| circumstances(r, start))
+}
+
+/// 非常喜欢咖啡: the verb with its adverbs is part of what the profile says.
+fn liking(r: &mut Reader, start: usize) -> Option<Found> {
     let verb = r.at;
     r.eat_all(ADVERBS);
     if r.eat(values::TASTES).is_some() {
@@ -261,7 +279,7 @@ fn first_person(r: &mut Reader, start: usize, _: bool) -> Option<Found> {
         found.value.start = verb;
         return Some(found);
     }
-    circumstances(r, start)
+    None
 }
 
 /// The names of a thing of one's own, and its slot. Longer names first.
@@ -386,7 +404,7 @@ fn circumstances(r: &mut Reader, start: usize) -> Option<Found> {
     }
     if r.eat("在").is_some() {
         let len = values::employer(r.rest);
-        return r.found(start, len, What::fact("work", "employer"));
+        return r.found(start, len, What::fact("work", "workplace"));
     }
     if r.eat("是").is_none() {
         r.eat("当 做")?;

@@ -24,7 +24,7 @@ const ASKING: &str = "\
 pub fn tail(clause: &str) -> Tail {
     let end = clause.trim_end_matches(|c: char| !c.is_alphanumeric());
     let particle = ends(end, "吗 么 呢 吧 嘛 不 没") && !end.ends_with("就好吧");
-    let name_me = particle && end.ends_with('吧') && end.contains("叫我");
+    let name_me = particle && end.ends_with('吧') && holds(end, "叫我 忘 别记 记住");
     if (particle && !name_me) || holds(clause, ASKING) {
         return Tail::Question;
     }
@@ -59,7 +59,7 @@ fn until(rest: &str, breaks: &str) -> usize {
 /// Without particles and marks at its end.
 fn trimmed(value: &str) -> &str {
     value.trim_end_matches(|c: char| {
-        "了啦啊呀哦喔的呢哈噢~～".contains(c)
+        "了啦啊呀哦喔呢哈噢~～".contains(c)
             || (!c.is_alphanumeric() && !"》」』”\"’'+#%)）".contains(c) && c != QUOTED)
     })
 }
@@ -105,7 +105,7 @@ pub fn name(rest: &str, loose: bool) -> usize {
         return if fits { latin.len() } else { 0 };
     }
     const NOT_FIRST: &str = "\
-        了 他 她 它 你 您 我 不 过 着 车 人 醒 停 到 得 一 什 啥 谁 哪 何 的 来 去 大家 \
+        了 天天 苦 他 她 它 你 您 我 不 过 着 车 人 醒 停 到 得 一 什 啥 谁 哪 何 的 来 去 大家 \
         朋友 妈 爸 爷爷 奶奶 老师 老板 服务 外卖 滴滴 个 这 那 出 起 回 做 两 好 滚 别 很 \
         太 有 没 在 死 怎 保 救 物 名字 先生吧 师傅 同学 孩子 弟弟 妹妹 哥哥 姐姐 警 份 点 \
         闭 快 如 吃 喝 走 看 写 说 用 帮 赶";

@@ -2,10 +2,10 @@
 //! themselves, in earnest. Looked at only when a statement was found.
 
 use super::{
-    Found,
+    Found, What,
     chinese_values::holds,
     cues::*,
-    lexicon::{LEADS, listed},
+    lexicon::{LANGUAGES, LEADS, listed},
     plain::{CODE, Plain, QUOTED},
     sentence::{End, Sentence},
     words::{Cursor, words},
@@ -46,7 +46,17 @@ pub fn judge(plain: &Plain, sentence: &Sentence, found: &[Found]) -> Verdict {
     let han = without_values(plain, range.clone(), found);
     let question = sentence.end == End::Question;
 
+    if let Some(own) = how_to_say(&said) {
+        return if own {
+            Verdict::NotFrom(range.start)
+        } else {
+            Verdict::Nothing
+        };
+    }
     if any(&line, FICTION) || supposes(&said) || holds(&han, FICTION_HAN) || you_are_han(&han) {
+        return Verdict::Nothing;
+    }
+    if found.is_empty() && works_on_it(&said) || names_a_language(plain, sentence) {
         return Verdict::Nothing;
     }
     if any(&line, ABOUT_A_TEXT) || deictic(&said) || holds(&han, ABOUT_A_TEXT_HAN) {
@@ -91,6 +101,13 @@ pub fn judge(plain: &Plain, sentence: &Sentence, found: &[Found]) -> Verdict {
     }
     if sentence.end == End::Colon && !introduces_oneself(&said, &han) {
         return Verdict::NotFrom(range.end);
+    }
+    let in_language = said
+        .windows(2)
+        .any(|w| w[0].low == "in" && listed(LANGUAGES, w[1].low));
+    let wish = |f: &Found| matches!(&f.what, What::Fact { key, .. } if key == "language");
+    if in_language && !found.iter().any(wish) {
+        return Verdict::NotThis;
     }
     if any(&line, " if | unless | whether ") || holds(&han, "如果 要是 假如 倘若 万一 的话")
     {
@@ -213,6 +230,39 @@ fn supposes(said: &[Said]) -> bool {
                 "suppose supposing imagine assume assuming pretend say envision picture",
                 w.low,
             )
+    })
+}
+
+/// "How do you say hello in French?" has a text of its own; "how do I say that" works on ours.
+fn how_to_say(said: &[Said]) -> Option<bool> {
+    let say = said.iter().position(|w| w.low == "say")?;
+    let before: Vec<&str> = said[..say].iter().rev().take(3).map(|w| w.low).collect();
+    if !before.contains(&"how") {
+        return None;
+    }
+    Some(
+        said.get(say + 1)
+            .is_some_and(|w| !listed("in this that it these the i my", w.low)),
+    )
+}
+
+/// "Turn this into …", "read this aloud", "make it sound better", "can you improve my bio": the
+/// sentences around are what is worked on.
+fn works_on_it(said: &[Said]) -> bool {
+    const NO_WORK: &str = "is are was were do does did can could will would note remember save know i we you         love like hate to and me in on at of for with from about by help thanks thank but so than after before         during all stop forget what where when which who if that";
+    said.windows(2).any(|w| {
+        let order = w[0].orders && !listed(NO_WORK, w[0].low);
+        order && listed("this these", w[1].low)
+            || w[0].orders && listed("make turn put", w[0].low) && listed("it that", w[1].low)
+            || w[0].low == "my" && listed(PAPERS, w[1].low)
+    })
+}
+
+/// 我叫小明 英文: a language alone is an order to translate.
+fn names_a_language(plain: &Plain, sentence: &Sentence) -> bool {
+    sentence.clauses.iter().any(|c| {
+        let clause = &plain.shadow[c.clone()];
+        !clause.is_empty() && super::chinese_values::language(clause) == clause.len()
     })
 }
 

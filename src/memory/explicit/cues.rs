@@ -18,7 +18,10 @@ pub const FICTION: &str = "\
      interviewer | interviewee | my character | the character | main character | for my character | \
      alter ego | undercover | fake identity | fake name | stage name | speaking as | speak as | \
      respond as | answer as | talk like | from the perspective | from the point of view | joking | kidding | \
-     just testing | testing testing | lorem ipsum | test message | dummy data | sample data | placeholder ";
+     just testing | from a film | \
+     from the film | from a movie | from the movie | from a book | from the book | from a song | \
+     from the song | from a novel | from a poem | from a play | from a game | from the game | \
+     quote from | a quote | quoting | testing testing | lorem ipsum | test message | dummy data | sample data | placeholder ";
 
 /// Words of tales and papers, in a sentence that neither states nor asks.
 pub const TALES: &str = "\
@@ -30,10 +33,10 @@ pub const TALES: &str = "\
 
 /// Talk of wording.
 pub const ABOUT_A_TEXT: &str = "\
-     translation of | grammar | grammatical | grammatically | spelling | proofreading | is this correct | \
+     translation of | grammar | grammatical | grammatically | spelling | proofreading | \
+     is this correct | is this a | is this an | is this valid | is this true | are these | \
      is that correct | is this right | does this sound | how does this sound | does it sound | \
      sound natural | sounds natural | what does this mean | what does it mean | what is wrong with | \
-     how do i say | how do you say | how would you say | how to say | how can i say | \
      which is correct | sentiment | the following | as follows | pasted | copied from | written by | \
      this email | this letter | this message from | word for word | verbatim | he says | she says ";
 
@@ -43,6 +46,11 @@ pub const TEXTS: &str = "\
     poem song story code post tweet quote article essay snippet excerpt statement statements dialogue \
     conversation transcript document file note review comment bio profile resume cv speech script \
     question example examples string log output input json data words";
+
+/// What "my" may go before without being a fact: "can you make my bio better?"
+pub const PAPERS: &str = "\
+    bio essay text texts paragraph letter poem story speech resume cv introduction intro sentence sentences \
+    summary statement article blog draft script lyrics song review caption tweet abstract thesis";
 
 /// Orders to work on a text.
 pub const REWORK: &str = "\

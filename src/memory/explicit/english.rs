@@ -2,11 +2,11 @@
 //! clause, after words that only lead in; what follows is taken only where it looks like a value.
 
 use super::{
-    Found, What,
+    Around, Found, What,
     lexicon::{GREETINGS, LEADS, listed},
     plain::Plain,
     possession::possession,
-    requests::{call_me, forget, language, remember},
+    requests::{call_me, forget, language, note, remember},
     values::{self, age, name, phrase, place, plain, thing, trade},
     words::{Cursor, Word, words},
 };
@@ -17,8 +17,8 @@ use std::ops::Range;
 pub struct Scene<'t> {
     /// The message.
     pub text: &'t str,
-    /// The sentence is all there is: "answer in German" is then no part of a task.
-    pub alone: bool,
+    /// What surrounds the clause.
+    pub around: Around,
 }
 
 impl Scene<'_> {
@@ -37,11 +37,11 @@ impl Scene<'_> {
 }
 
 /// All statements of one clause.
-pub fn read(message: &Plain, clause: Range<usize>, alone: bool) -> Vec<Found> {
+pub fn read(message: &Plain, clause: Range<usize>, around: Around) -> Vec<Found> {
     let words = words(&message.shadow, clause);
     let scene = Scene {
         text: message.text,
-        alone,
+        around,
     };
     let mut c = Cursor::new(&words);
     let mut all = Vec::new();
@@ -50,6 +50,7 @@ pub fn read(message: &Plain, clause: Range<usize>, alone: bool) -> Vec<Found> {
         .then(|| statement(scene, &mut c, goes_on))
         .flatten()
     {
+        c.eat_all("years old|year old|yrs old|years of age|years young|yo|y/o");
         c.eat_all("too|as well|at all|anymore|btw|by the way|though|lol");
         c.eat_all("please|pls|thanks|thank you|now|right now|today|actually");
         found.open = c.rest().is_empty();
@@ -58,6 +59,11 @@ pub fn read(message: &Plain, clause: Range<usize>, alone: bool) -> Vec<Found> {
             break;
         }
         goes_on = true;
+    }
+    // "Remember: …"
+    if all.is_empty() && around.noted && note(scene, &c, true) {
+        let len = c.rest().len();
+        all.extend(scene.found(&mut c, 0, len, What::Note));
     }
     all
 }
@@ -113,14 +119,23 @@ pub fn statement(scene: Scene, c: &mut Cursor, goes_on: bool) -> Option<Found> {
 
 /// A statement that is not wrapped into "remember …".
 pub fn outright(scene: Scene, c: &mut Cursor) -> Option<Found> {
-    let start = c.next;
-    if c.eat("my") {
-        return possession(scene, c, start);
-    }
-    if c.eat("i") {
-        return first_person(scene, c, start);
-    }
-    first_of(scene, c, [call_me, language])
+    let mine: fn(Scene, &mut Cursor) -> Option<Found> = |scene, c| {
+        let start = c.next;
+        if c.eat("my") {
+            possession(scene, c, start)
+        } else {
+            None
+        }
+    };
+    let i: fn(Scene, &mut Cursor) -> Option<Found> = |scene, c| {
+        let start = c.next;
+        if c.eat("i") {
+            first_person(scene, c, start)
+        } else {
+            None
+        }
+    };
+    first_of(scene, c, [mine, i, call_me, language])
 }
 
 /// What the first of these finds here.
@@ -191,6 +206,13 @@ fn first_person(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
         c.eat("the name");
         let len = name(scene.text, c.rest());
         return scene.found(c, start, len, What::fact("identity", "nickname"));
+    }
+    if c.eat_any("have a|have an|have").is_some() {
+        let after = c
+            .rest()
+            .get(1)
+            .is_some_and(|w| matches!(w.low, "allergy" | "allergies"));
+        return scene.found(c, start, usize::from(after), What::allergy("allergic to "));
     }
     if c.eat("use") {
         let used = c.rest().get(1).is_some_and(|w| w.low == "pronouns") && c.peek().contains('/');

@@ -62,6 +62,18 @@ const LONGEST: usize = 2_000;
 /// From so many lines on, most must be statements: else it is a text about something.
 const LINES: usize = 5;
 
+/// Clauses that make a wish one for good.
+const FROM_NOW_ON: &[&str] = &[
+    "from now on",
+    "in future",
+    "in the future",
+    "going forward",
+    "从现在开始",
+    "从今以后",
+    "以后",
+    "今后",
+];
+
 /// What was found at a place, before it is cut out.
 struct Found {
     /// The words of the statement.
@@ -72,6 +84,19 @@ struct Found {
     what: What,
     /// The clause ends with the value, which may go on behind the comma.
     open: bool,
+}
+
+/// What surrounds a clause.
+#[derive(Clone, Copy, Default)]
+struct Around {
+    /// The sentence is all there is: "answer me in German" is then no part of a task.
+    alone: bool,
+    /// It is to hold from now on.
+    ever: bool,
+    /// The clause before said something of the user, who may be meant still.
+    goes_on: bool,
+    /// "Remember:" stands before.
+    noted: bool,
 }
 
 /// What a found value is.
@@ -133,8 +158,15 @@ fn read(text: &str) -> Option<Vec<Statement>> {
     let plain = Plain::of(text)?;
     let (sentences, lines) = sentence::sentences(&plain);
     let mut found: Vec<Vec<Found>> = Vec::with_capacity(sentences.len());
+    let mut around = Around {
+        alone: sentences.len() == 1,
+        ..Around::default()
+    };
     for sentence in &sentences {
-        found.push(in_sentence(&plain, sentence, sentences.len() == 1));
+        found.push(in_sentence(&plain, sentence, around));
+        let words = &plain.shadow[sentence.range()];
+        let noting = chinese_values::holds(words, "remember 记住 记一下 记下");
+        around.noted = sentence.end == End::Colon && noting;
     }
     if found.iter().all(Vec::is_empty) {
         return None;
@@ -156,7 +188,8 @@ fn read(text: &str) -> Option<Vec<Statement>> {
         return None;
     }
     // A list with other items is not one of statements.
-    let mixed = sentences.iter().any(|s| s.item && !said.contains(&s.line));
+    let other = |s: &Sentence| !said.contains(&s.line) || s.end == End::Question;
+    let mixed = sentences.iter().any(|s| s.item && other(s));
     let all = sentences.iter().zip(found);
     let kept = all.filter(|(s, _)| !(mixed && s.item)).flat_map(|(_, f)| f);
     Some(kept.filter_map(|f| statement(text, f)).collect())
@@ -174,7 +207,7 @@ fn may_state(text: &str) -> bool {
 
 /// The statements of one sentence, from its start as long as one follows the other: what comes
 /// after words that are not understood may be theirs ("he told me, my name is …").
-fn in_sentence(plain: &Plain, sentence: &Sentence, alone: bool) -> Vec<Found> {
+fn in_sentence(plain: &Plain, sentence: &Sentence, mut around: Around) -> Vec<Found> {
     let clauses = &sentence.clauses;
     let (mut all, mut next) = (Vec::new(), 0);
     while let Some(clause) = clauses.get(next).cloned() {
@@ -183,11 +216,16 @@ fn in_sentence(plain: &Plain, sentence: &Sentence, alone: bool) -> Vec<Found> {
         if words.starts_with([CODE, QUOTED]) {
             break;
         }
-        let chinese = words.contains(['我', '记', '忘', '用', '答']);
+        if FROM_NOW_ON.contains(&words) {
+            around.ever = true;
+            continue;
+        }
+        let chinese = around.goes_on && words.contains(normal::is_han)
+            || words.contains(['我', '记', '忘', '用', '答']);
         let mut found = if chinese {
-            chinese::read(plain, clause.clone(), alone)
+            chinese::read(plain, clause.clone(), around)
         } else {
-            english::read(plain, clause.clone(), alone)
+            english::read(plain, clause.clone(), around)
         };
         let Some(last) = found.last_mut() else {
             let opens = english::opens(plain, clause.clone()) || chinese::opens(plain, clause);
@@ -202,13 +240,17 @@ fn in_sentence(plain: &Plain, sentence: &Sentence, alone: bool) -> Vec<Found> {
             next += more;
         }
         // "…, what about you?" asks something else; "…, right?" asks the statement.
-        let asked = sentence.end == End::Question
+        let request =
+            chinese_values::starts(&plain.shadow[last.quote.start..], "can could will would");
+        let asked = !request
+            && sentence.end == End::Question
             && !clauses
                 .get(next..)
                 .is_some_and(|rest| context::asks_else(plain, rest));
         if asked {
             break;
         }
+        around.goes_on = true;
         all.append(&mut found);
     }
     all
@@ -231,8 +273,23 @@ fn goes_on(plain: &Plain, found: &Found, clauses: &[Range<usize>], next: usize, 
     }
 }
 
+/// "My Name Is Khan", "I Love Lucy": the name of something, whose words all have capitals.
+fn titled(text: &str, found: &Found) -> bool {
+    let title = |w: &str| {
+        let mut letters = w.chars();
+        letters.next().is_some_and(char::is_uppercase)
+            && letters.next().is_some_and(char::is_lowercase)
+    };
+    let pattern = text.get(found.quote.start..found.value.start).unwrap_or("");
+    let value = text.get(found.value.clone()).unwrap_or("");
+    pattern.split_whitespace().skip(1).any(title) && title(value)
+}
+
 /// Cuts a statement out of the message.
 fn statement(text: &str, found: Found) -> Option<Statement> {
+    if titled(text, &found) {
+        return None;
+    }
     let quote = text.get(found.quote)?.trim().to_owned();
     let value = values::bare(text.get(found.value)?);
     let clipped = normal::clip(value);

@@ -40,7 +40,7 @@ pub fn remember(scene: Scene, c: &mut Cursor) -> Option<Found> {
 }
 
 /// Whether the rest of the clause is worth a note: it says something, and not of this talk.
-fn note(scene: Scene, c: &Cursor, that: bool) -> bool {
+pub fn note(scene: Scene, c: &Cursor, that: bool) -> bool {
     let rest = c.rest();
     let (Some(first), Some(second)) = (rest.first(), rest.get(1)) else {
         return false;
@@ -131,7 +131,7 @@ pub fn call_me(scene: Scene, c: &mut Cursor) -> Option<Found> {
             everybody|my friends|friends|most people|just|i want you to|i would like you to",
     );
     c.eat_all("just|please|also|usually|always|all");
-    if c.eat("address me as") || c.eat("refer to me as") || c.eat("call me") {
+    if c.eat("address me as") || c.eat("refer to me as") || c.eat("call me") || c.eat("calls me") {
         let len = name(scene.text, c.rest());
         return scene.found(c, start, len, What::fact("identity", "nickname"));
     }
@@ -156,5 +156,5 @@ pub fn language(scene: Scene, c: &mut Cursor) -> Option<Found> {
     let found = scene.found(c, start, len, What::fact("preferences", "language"))?;
     c.eat_any("to me|with me");
     ever |= c.eat_any(EVER).is_some();
-    (ever || me && scene.alone).then_some(found)
+    (ever || scene.around.ever || me && scene.around.alone).then_some(found)
 }

@@ -52,10 +52,10 @@ pub fn name(text: &str, words: &[Word]) -> usize {
                     after,
                     "of" | "to" | "as" | "than" | "that" | "for" | "on" | "when" | "if"
                 ));
-    let odd = words[..len]
-        .iter()
-        .any(|w| is(NOT_A_NAME, w) && !capital(text, w));
-    if describes || odd || after == "or" || after == "is" || after == "are" {
+    let odd = words[..len].iter().any(|w| {
+        is(NOT_A_NAME, w) && !capital(text, w) || is("test testing foo bar null none maybe", w)
+    });
+    if describes || odd || listed("or is are was were", after) {
         0
     } else {
         len
@@ -81,6 +81,10 @@ pub fn place(text: &str, words: &[Word]) -> usize {
         if opaque(word)
             || (is(FUNCTION, word) && !(inner || word.low == "us" && the))
             || is(TURNS, word)
+            || is(
+                "originally actually currently right last next nowadays myself these recently",
+                word,
+            )
         {
             break;
         }
@@ -93,7 +97,13 @@ pub fn place(text: &str, words: &[Word]) -> usize {
     let odd = first.low.starts_with(|c: char| c.is_ascii_digit())
         || is(NOT_A_PLACE, first) && !(capital(text, first) && first.low != "mars")
         || the && !known
-        || words.get(len).is_some_and(|w| w.low == "or")
+        || words.get(len).is_some_and(|w| is("or is are was were", w))
+        || words[..len].iter().any(|w| {
+            is(
+                "house home place apartment flat basement room car van tent",
+                w,
+            )
+        })
         || len == 1 && participle(first.low);
     if odd { 0 } else { len }
 }
@@ -121,7 +131,17 @@ pub fn thing(text: &str, words: &[Word]) -> usize {
         .iter()
         .any(|w| is("you your yours u this these yourself", w))
         || own.last().is_some_and(|w| is("it that them one ones", w));
-    let idea = own.len() > 1 && is("idea way fact sound part look", &own[1]);
+    // "I love Lucy is a show", "I like B", "I like number 3"
+    let told_of = words.get(len).is_some_and(|w| is("is are was were", w));
+    let letter = first.low.len() == 1 && len == 1 && !is("c r", first) || is("number", first);
+    let tongue = len > 2
+        && is("in", &own[len - 2])
+        && is(LANGUAGES, &own[len - 1])
+        && !is("answers replies", first);
+    let idea = told_of
+        || letter
+        || tongue
+        || own.len() > 1 && is("idea way fact sound part look", &own[1]);
     if the || idle || points || talk || idea || own.iter().any(|w| w.low.starts_with(CODE)) {
         0
     } else {
@@ -176,32 +196,12 @@ pub fn holding(words: &[Word], most: usize, holds: impl Fn(&str) -> bool) -> usi
 
 /// "34", "thirty-four", "34 years old": how many words, and how many of them say the number.
 pub fn age(words: &[Word]) -> Option<(usize, bool)> {
-    const TENS: &[&str] = &[
-        "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
-    ];
-    const ONES: &[&str] = &[
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-    ];
+    const TENS: &str = "twenty thirty forty fifty sixty seventy eighty ninety";
+    const ONES: &str = "\
+        one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen \
+        sixteen seventeen eighteen nineteen";
     let first = words.first()?.low;
-    let spelled = |w: &str| w.split('-').all(|p| TENS.contains(&p) || ONES.contains(&p));
+    let spelled = |w: &str| w.split('-').all(|p| listed(TENS, p) || listed(ONES, p));
     let digits = first.bytes().all(|b| b.is_ascii_digit()) && (1..=3).contains(&first.len());
     let mut len = 1;
     if !digits && !spelled(first) {
@@ -210,7 +210,7 @@ pub fn age(words: &[Word]) -> Option<(usize, bool)> {
             .find_map(|u| first.strip_suffix(u))?;
         return bare.parse::<u8>().is_ok().then_some((1, true));
     }
-    if TENS.contains(&first) && words.get(1).is_some_and(|w| ONES[..9].contains(&w.low)) {
+    if listed(TENS, first) && words.get(1).is_some_and(|w| listed(ONES, w.low)) {
         len = 2;
     }
     let unit: Vec<&str> = words[len..].iter().take(3).map(|w| w.low).collect();
@@ -228,28 +228,10 @@ pub fn age(words: &[Word]) -> Option<(usize, bool)> {
 
 /// Languages, joined by "and" or commas, with how well they are spoken.
 pub fn languages(words: &[Word]) -> usize {
-    const HOW: &[&str] = &[
-        "fluent",
-        "native",
-        "some",
-        "little",
-        "bit",
-        "of",
-        "a",
-        "basic",
-        "good",
-        "both",
-        "simplified",
-        "traditional",
-        "british",
-        "american",
-        "brazilian",
-        "only",
-        "mainly",
-        "mostly",
-    ];
-    let fits =
-        |w: &&Word| is(LANGUAGES, w) || HOW.contains(&w.low) || matches!(w.low, "and" | "plus");
+    const HOW: &str = "\
+        fluent native some little bit of a basic good both simplified traditional british american \
+        brazilian only mainly mostly";
+    let fits = |w: &&Word| is(LANGUAGES, w) || is(HOW, w) || matches!(w.low, "and" | "plus");
     let run = words.iter().take_while(fits).count();
     words[..run]
         .iter()
@@ -260,7 +242,9 @@ pub fn languages(words: &[Word]) -> usize {
 /// A trade, without its article: where it begins and ends.
 pub fn trade(words: &[Word]) -> Option<std::ops::Range<usize>> {
     let article = words.first().is_some_and(|w| matches!(w.low, "a" | "an"));
-    let from = usize::from(article);
+    // "a 34 year old teacher"
+    let old = words.iter().take(5).position(|w| w.low == "old");
+    let from = old.map_or(usize::from(article), |at| at + 1);
     let run = words[from..]
         .iter()
         .take(5)
@@ -274,7 +258,8 @@ pub fn trade(words: &[Word]) -> Option<std::ops::Range<usize>> {
             w,
         )
     });
-    (run > 0 && !story && !trade.low.is_empty()).then_some(from..len)
+    let of = words.get(len).is_some_and(|w| w.low == "of");
+    (run > 0 && !of && !story && !trade.low.is_empty()).then_some(from..len)
 }
 
 /// "Germany" in "Berlin, Germany": a clause of names only.

@@ -22,6 +22,8 @@ const CONTRACTIONS: &[(&str, &[&str])] = &[
     ("i'd", &["i", "would"]),
     ("i'll", &["i", "will"]),
     ("name's", &["name", "is"]),
+    ("birthday's", &["birthday", "is"]),
+    ("email's", &["email", "is"]),
     ("that's", &["that", "is"]),
     ("what's", &["what", "is"]),
     ("whats", &["what", "is"]),
@@ -120,9 +122,14 @@ impl<'w, 'p> Cursor<'w, 'p> {
         true
     }
 
-    /// Walks past the first of these phrases (between bars) that comes next; says which.
+    /// Walks past the longest of these phrases (between bars) that comes next; says which.
     pub fn eat_any(&mut self, phrases: &'static str) -> Option<&'static str> {
-        phrases.split('|').find(|p| self.eat(p))
+        let next = |p: &&str| {
+            let mut tried = *self;
+            tried.eat(p)
+        };
+        let longest = phrases.split('|').filter(next).max_by_key(|p| p.len())?;
+        self.eat(longest).then_some(longest)
     }
 
     /// Walks past as many of these as come.
