@@ -12,3 +12,4 @@ mod pool_discovery;
 mod pool_ollama;
 mod pool_wire;
 mod store;
+mod store_down;

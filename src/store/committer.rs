@@ -64,7 +64,7 @@ pub async fn run(shared: Arc<Shared>) {
         }
     }
     let database = shared.database();
-    let _ = tokio::time::timeout(Duration::from_secs(5), database.close()).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), database.close()).await;
 }
 
 impl Committer {
@@ -74,35 +74,44 @@ impl Committer {
     }
 
     async fn work(&mut self) {
-        if self.shared.down.load(SeqCst) || !self.shared.spool().is_drained() {
-            self.outage(None).await;
+        let left = self.shared.down.load(SeqCst) || !self.shared.spool().is_drained();
+        if left && !self.outage(None).await {
+            return;
         }
-        if let Err(Failure::Down) = self.find_unsettled().await {
-            self.outage(None).await;
+        while self.find_unsettled().await.is_err() {
+            if !self.outage(None).await {
+                return;
+            }
         }
         self.shared.ready.open();
-        loop {
-            if let Err(Failure::Down) = self.settle().await {
-                self.outage(None).await;
-                continue;
+        while let Some(done) = self.next().await {
+            if let Err(failed) = done
+                && !self.outage(failed).await
+            {
+                return;
             }
-            let due = self.unsettled.values().map(|(_, at)| *at).min();
-            let due_at = due.unwrap_or_else(Instant::now);
-            let taken = tokio::select! {
-                taken = self.shared.queue.take(self.shared.group) => taken,
-                () = tokio::time::sleep_until(due_at), if due.is_some() => continue,
-                () = self.shared.suspicion.notified() => {
-                    if self.examine().await.is_err() {
-                        self.outage(None).await;
-                    }
-                    continue;
-                }
-            };
-            let Some((work, since)) = taken else { return };
-            let until = Instant::from_std(since) + self.shared.ack_timeout;
-            if let Err(Failure::Down) = self.commit(&work, until).await {
-                self.outage(Some(work)).await;
+        }
+    }
+
+    /// Does what is next; `None` once there is nothing left to do. Fails with the store, and with
+    /// the work that it did not take.
+    async fn next(&mut self) -> Option<Result<(), Option<Work>>> {
+        if let Err(Failure::Down) = self.settle().await {
+            return Some(Err(None));
+        }
+        let due = self.unsettled.values().map(|(_, at)| *at).min();
+        let due_at = due.unwrap_or_else(Instant::now);
+        let (work, since) = tokio::select! {
+            taken = self.shared.queue.take(self.shared.group) => taken?,
+            () = tokio::time::sleep_until(due_at), if due.is_some() => return Some(Ok(())),
+            () = self.shared.suspicion.notified() => {
+                return Some(self.examine().await.map_err(|_| None));
             }
+        };
+        let until = Instant::from_std(since) + self.shared.ack_timeout;
+        match self.commit(&work, until).await {
+            Err(Failure::Down) => Some(Err(Some(work))),
+            _ => Some(Ok(())),
         }
     }
 

@@ -181,6 +181,7 @@ impl Store {
     pub async fn resident(&self, user: &UserKey) -> Result<Arc<Resident>, StoreError> {
         if let Some(resident) = self.shared.residents.get(user)
             && self.owns_cache()
+            && !self.is_down()
         {
             return Ok(resident);
         }

@@ -23,9 +23,9 @@ const PROBE: Duration = Duration::from_millis(500);
 const SPOOL_GROUP: usize = 1_024;
 
 impl Committer {
-    /// Returns when the store is back and the spool empty, or the queue closed. `work` is what
-    /// could not be committed.
-    pub(super) async fn outage(&mut self, work: Option<Work>) {
+    /// Returns when the store is back and the spool empty, or with `false` when the queue is
+    /// closed and empty. `work` is what could not be committed.
+    pub(super) async fn outage(&mut self, work: Option<Work>) -> bool {
         if !self.shared.down.swap(true, SeqCst) {
             tracing::warn!("the store is down; write-backs go to the spool");
         }
@@ -36,7 +36,7 @@ impl Committer {
         // The store has taken something since it was down.
         let mut back = false;
         loop {
-            let (group, end, whole) = self.next();
+            let (group, end, whole) = self.batch();
             let mut replay = Box::pin(self.replay(wait, &group, !back));
             // Once the store is back the last group is awaited with the queue held, or a steady
             // stream of turns would keep the spool from ever running empty.
@@ -46,7 +46,7 @@ impl Committer {
                     done = &mut replay => break done,
                     taken = self.shared.queue.take(SPOOL_GROUP), if !hold => match taken {
                         Some((work, _)) => self.to_spool(work),
-                        None => return,
+                        None => return false,
                     },
                 }
             };
@@ -56,14 +56,14 @@ impl Committer {
             if let Ok((keeps, kept)) = done {
                 self.note_unsettled(&keeps, &kept);
                 if self.advance(end) {
-                    return;
+                    return true;
                 }
             }
         }
     }
 
     /// The next of the spool, where it ends, and whether that is the end of the spool.
-    fn next(&self) -> (Vec<Arc<Writeback>>, u64, bool) {
+    fn batch(&self) -> (Vec<Arc<Writeback>>, u64, bool) {
         let spool = self.shared.spool();
         match tokio::task::block_in_place(|| spool.next(self.shared.group)) {
             Ok((group, end)) => (group, end, end >= spool.end()),
@@ -96,9 +96,9 @@ impl Committer {
         if !spool.is_drained() {
             return false;
         }
-        if let Err(error) = spool.remove() {
+        if let Err(error) = spool.empty() {
             // Replayed once more at the next start, which changes nothing.
-            tracing::error!(%error, "the replayed spool cannot be removed");
+            tracing::error!(%error, "the replayed spool cannot be emptied");
         }
         drop(spool);
         // What an unanswered transaction did is only known now.

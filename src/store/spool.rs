@@ -1,30 +1,26 @@
 //! The spool: where write-backs wait on the local disk while the store is down. Frames of length,
-//! checksum and JSON, appended and synced in groups. A frame that a crash tore off at the end was
-//! never acknowledged, and is cut off when the file is opened again. A replay goes through the
-//! file from its start and removes it when all is in the store; since keeping a turn twice keeps
-//! it once, a crash in between needs no bookkeeping.
+//! checksum and JSON, appended and synced in groups; after the last one come zeros. A frame that a
+//! crash tore off was never acknowledged, and is cut off when the file is opened again. A replay
+//! goes through the file from its start and empties it when all is in the store; since keeping a
+//! turn twice keeps it once, a crash in between needs no bookkeeping.
+//!
+//! Part of the file is written ahead, so that there is room for turns on a disk that is full: that
+//! may be the very reason why the store is down.
 
 use super::directory::private;
 use crate::memory::{TurnStatus, UserKey, Writeback};
 use serde::{Deserialize, Serialize};
-use std::{
-    borrow::Cow,
-    fs::File,
-    io,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{borrow::Cow, fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
 
 const HEAD: u64 = 8;
 /// No write-back is longer; a length beyond it is no length.
 const MOST: u32 = 1 << 20;
+/// Written ahead: some thousand turns.
+const RESERVE: u64 = 4 << 20;
 
 /// See the file's head.
 pub struct Spool {
-    path: PathBuf,
-    /// Made when it is first needed.
-    file: Option<File>,
+    file: File,
     /// Where the last whole frame ends.
     end: u64,
     /// Where the replay is.
@@ -57,18 +53,20 @@ impl Spool {
     /// What an earlier run left, or an empty one; it takes at most `limit` bytes.
     pub fn open(path: &Path, limit: u64) -> io::Result<Spool> {
         let mut spool = Spool {
-            path: path.to_owned(),
-            file: None,
+            file: private(path, |_| {})?,
             end: 0,
             at: 0,
             limit,
         };
-        if path.exists() {
-            spool.file = Some(private(path, |_| {})?);
-            while let Some((_, end)) = spool.frame(spool.end)? {
-                spool.end = end;
-            }
-            spool.cut()?;
+        while let Some((_, end)) = spool.frame(spool.end)? {
+            spool.end = end;
+        }
+        // A disk that is full already gets its reserve at another start.
+        if let Err(error) = spool.blank(spool.end) {
+            tracing::warn!(%error, "no room for the spool");
+        }
+        if let Some(parent) = path.parent() {
+            File::open(parent)?.sync_all()?;
         }
         Ok(spool)
     }
@@ -98,19 +96,11 @@ impl Spool {
         if count == 0 {
             return Ok(0);
         }
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => create(&self.path)?,
-        };
-        let written = file
-            .write_all_at(&frames, self.end)
-            .and_then(|()| file.sync_data());
-        self.file = Some(file);
-        match written {
+        let written = self.file.write_all_at(&frames, self.end);
+        match written.and_then(|()| self.file.sync_data()) {
             Ok(()) => self.end += frames.len() as u64,
-            // Half a frame may stand there now: it must not hide the next one.
             Err(error) => {
-                self.cut()?;
+                self.blank(self.end)?;
                 return Err(error);
             }
         }
@@ -138,22 +128,16 @@ impl Spool {
         self.at = at;
     }
 
-    /// All of it is in the store.
-    pub fn remove(&mut self) -> io::Result<()> {
-        (self.file, self.end, self.at) = (None, 0, 0);
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+    /// All of it is in the store: nothing said is left here.
+    pub fn empty(&mut self) -> io::Result<()> {
+        (self.end, self.at) = (0, 0);
+        self.blank(0)
     }
 
     /// The payload of the frame at `at`, and where it ends; `None` where there is no whole one.
     fn frame(&self, at: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
-        let Some(file) = &self.file else {
-            return Ok(None);
-        };
         let mut head = [0; HEAD as usize];
-        if !read(file, &mut head, at)? {
+        if !read(&self.file, &mut head, at)? {
             return Ok(None);
         }
         let [a, b, c, d, sum @ ..] = head;
@@ -162,24 +146,31 @@ impl Spool {
             return Ok(None);
         }
         let mut payload = vec![0; length as usize];
-        let whole = read(file, &mut payload, at + HEAD)? && checksum(&payload) == sum;
+        let whole = read(&self.file, &mut payload, at + HEAD)? && checksum(&payload) == sum;
         Ok(whole.then_some((payload, at + HEAD + u64::from(length))))
     }
 
-    fn cut(&mut self) -> io::Result<()> {
-        self.file
-            .as_ref()
-            .map_or(Ok(()), |file| file.set_len(self.end))
+    /// Zeros from `end` to the end of the reserve, and nothing after that: what stood there must
+    /// not be taken for frames once new ones are written before it.
+    fn blank(&self, end: u64) -> io::Result<()> {
+        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        let (length, reserve) = (self.file.metadata()?.len(), self.limit.min(RESERVE));
+        if length > reserve.max(end) {
+            self.file.set_len(reserve.max(end))?;
+        }
+        let (mut at, mut found) = (end, ZEROS);
+        while at < reserve {
+            let part = usize::try_from(reserve - at)
+                .unwrap_or(usize::MAX)
+                .min(ZEROS.len());
+            let blank = read(&self.file, &mut found[..part], at)? && found[..part] == ZEROS[..part];
+            if !blank {
+                self.file.write_all_at(&ZEROS[..part], at)?;
+            }
+            at += part as u64;
+        }
+        self.file.sync_data()
     }
-}
-
-/// A new file whose name is durable too.
-fn create(path: &Path) -> io::Result<File> {
-    let file = private(path, |_| {})?;
-    if let Some(parent) = path.parent() {
-        File::open(parent)?.sync_all()?;
-    }
-    Ok(file)
 }
 
 fn read(file: &File, into: &mut [u8], at: u64) -> io::Result<bool> {
@@ -259,21 +250,31 @@ mod tests {
     fn what_was_appended_is_there_after_a_restart_up_to_the_torn_tail() {
         let dir = tempfile::tempdir().expect("temp dir");
         let path = dir.path().join("spool");
-        let mut spool = Spool::open(&path, 1 << 20).expect("open");
+        let mut spool = Spool::open(&path, 900).expect("open");
         assert!(spool.is_drained());
         assert_eq!(spool.append(&[turn("a"), turn("b")]).expect("append"), 2);
         assert_eq!(spool.append(&[turn("c")]).expect("append"), 1);
-        let whole = std::fs::read(&path).expect("read");
-        for torn in 0..whole.len() {
+        let (whole, end) = (std::fs::read(&path).expect("read"), spool.end as usize);
+        assert_eq!(whole.len(), 900);
+        for torn in (0..end).step_by(17) {
+            // The frame's byte never came to the disk, but what follows it did.
+            let mut broken = whole.clone();
+            broken[torn] ^= 0xff;
+            std::fs::write(&path, &broken).expect("break");
+            let before = ids(&Spool::open(&path, 900).expect("open"));
             std::fs::write(&path, &whole[..torn]).expect("tear");
-            let mut spool = Spool::open(&path, 1 << 20).expect("open");
+            let mut spool = Spool::open(&path, 900).expect("open");
             let kept = ids(&spool);
             assert!(["a", "b", "c"][..kept.len()] == kept[..] && kept.len() < 3);
+            assert_eq!(before, kept);
             spool.append(&[turn("d")]).expect("append");
-            assert_eq!(ids(&spool).last().map(String::as_str), Some("d"));
+            assert_eq!(ids(&spool), [kept, vec!["d".to_owned()]].concat());
         }
         std::fs::write(&path, &whole).expect("heal");
-        let (found, _) = Spool::open(&path, 1).expect("open").next(1).expect("read");
+        let (found, _) = Spool::open(&path, 900)
+            .expect("open")
+            .next(1)
+            .expect("read");
         assert_eq!(
             (&*found[0].query, found[0].began_ms),
             ("你好 \"quoted\"\n", 7)
@@ -293,8 +294,14 @@ mod tests {
         assert_eq!(found.len(), taken);
         spool.replayed(at);
         assert!(spool.is_drained());
-        spool.remove().expect("remove");
-        assert!(!path.exists() && spool.is_drained());
+        spool.empty().expect("empty");
+        assert!(
+            std::fs::read(&path)
+                .expect("read")
+                .iter()
+                .all(|byte| *byte == 0)
+        );
+        assert!(Spool::open(&path, 400).expect("open").is_drained());
         assert_eq!(spool.append(&group[..1]).expect("append"), 1);
     }
 }

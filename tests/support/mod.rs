@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod process;
 pub mod python;
 pub mod server;
+pub mod store;
 pub mod upstream;
 
 pub use http::{Client, Event, Events, Raw};

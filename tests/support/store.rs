@@ -1,0 +1,150 @@
+//! A store opened on a directory of its own, and what is said to it.
+
+use std::{collections::BTreeMap, sync::Arc};
+use sundynix::{
+    config::Config,
+    error::Error,
+    memory::{Ack, Profile, Resident, Residents, TurnStatus, UserKey, Writeback},
+    store::{Command, Erased, Store, Upsert},
+};
+use tokio::sync::oneshot;
+
+/// One database and one data directory.
+pub struct Place {
+    pub config: Config,
+    _dir: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn new(url: String) -> Place {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let mut config = Config::default();
+        config.server.data = dir.path().join("data");
+        config.store.url = url;
+        Place { config, _dir: dir }
+    }
+
+    pub fn open(&self) -> Open {
+        self.open_with(1 << 20)
+    }
+
+    pub fn open_with(&self, cache: u64) -> Open {
+        let residents = Arc::new(Residents::new(cache));
+        let store = Store::open(&self.config, residents.clone()).expect("the store opens");
+        Open { store, residents }
+    }
+}
+
+pub struct Open {
+    pub store: Store,
+    pub residents: Arc<Residents>,
+}
+
+impl Open {
+    pub fn send(&self, writeback: Writeback) -> oneshot::Receiver<Ack> {
+        let (reply, ack) = oneshot::channel();
+        self.store
+            .enqueue(Command::Keep(Arc::new(writeback), reply));
+        ack
+    }
+
+    pub async fn keep(&self, writeback: Writeback) -> Ack {
+        self.send(writeback).await.expect("an answer")
+    }
+
+    pub async fn put(&self, user: &str, key: &str, value: Option<&str>) -> Profile {
+        self.put_on(user, key, value, None).await.expect("stored")
+    }
+
+    pub async fn put_on(
+        &self,
+        user: &str,
+        key: &str,
+        value: Option<&str>,
+        on_version: Option<u64>,
+    ) -> Result<Profile, Error> {
+        let (reply, answer) = oneshot::channel();
+        let at = ("identity".to_owned(), key.to_owned());
+        let upsert = Upsert {
+            user: UserKey::local(user),
+            slots: BTreeMap::from([(at, value.map(str::to_owned))]),
+            on_version,
+        };
+        self.store.enqueue(Command::Upsert(upsert, reply));
+        answer.await.expect("an answer")
+    }
+
+    pub async fn erase(&self, user: &str) -> Erased {
+        let (reply, answer) = oneshot::channel();
+        self.store
+            .enqueue(Command::Erase(UserKey::local(user), reply));
+        answer.await.expect("an answer").expect("erased")
+    }
+
+    pub async fn resident(&self, user: &str) -> Arc<Resident> {
+        self.store
+            .resident(&UserKey::local(user))
+            .await
+            .expect("read")
+    }
+
+    /// As a fresh process would read it.
+    pub async fn cold(&self, user: &str) -> Arc<Resident> {
+        self.residents.clear();
+        self.resident(user).await
+    }
+
+    /// What the next recall would see.
+    pub async fn turns(&self, user: &str) -> Vec<(String, String)> {
+        let turns = &self.resident(user).await.turns;
+        turns
+            .iter()
+            .map(|t| (t.id.to_string(), t.answer.to_string()))
+            .collect()
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.store.close();
+    }
+}
+
+pub const HOUR: i64 = 3_600_000;
+
+/// A turn of today.
+pub fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("after 1970").as_millis() as i64
+}
+
+pub fn turn(user: &str, id: &str, query: &str, answer: &str, began_ms: i64) -> Writeback {
+    Writeback {
+        user: UserKey::local(user),
+        turn: id.into(),
+        conversation: "c".into(),
+        query: query.into(),
+        answer: answer.into(),
+        status: TurnStatus::Complete,
+        began_ms,
+    }
+}
+
+pub fn partial(writeback: Writeback) -> Writeback {
+    let status = TurnStatus::Partial;
+    Writeback {
+        status,
+        ..writeback
+    }
+}
+
+pub fn recorded(id: &str) -> Ack {
+    Ack::Recorded(id.into())
+}
+
+pub fn value(resident: &Arc<Resident>, key: &str) -> Option<String> {
+    let mut slots = resident.profile.slots.iter();
+    slots
+        .find(|((_, k), _)| k == key)
+        .and_then(|(_, slot)| slot.value.clone())
+}
