@@ -190,7 +190,7 @@ on_both! {
         let at = now();
         let sent: Vec<_> = (0..1_000).map(|n| {
             let user = format!("u{}", n % 20);
-            open.send(turn(&user, &format!("t{n}"), &format!("my name is N{n}"), "a", at + n))
+            open.send(turn(&user, &format!("t{n}"), &format!("my name is {}", name(n as usize)), "a", at + n))
         }).collect();
         for ack in sent {
             assert!(matches!(ack.await, Ok(Ack::Recorded(_))));
@@ -199,7 +199,7 @@ on_both! {
             let user = format!("u{n}");
             let resident = open.cold(&user).await;
             assert_eq!(resident.profile.version, 50);
-            assert_eq!(value(&resident, "name"), Some(format!("N{}", 980 + n)));
+            assert_eq!(value(&resident, "name"), Some(name(980 + n)));
             assert_eq!(open.erase(&user).await.turns, 50);
         }
     }
@@ -219,11 +219,11 @@ async fn replicas_on_one_database_see_each_others_turns() {
         } else {
             (&two, &one)
         };
-        let query = format!("my name is N{n}");
+        let query = format!("my name is {}", name(n as usize));
         from.keep(turn("ada", &format!("t{n}"), &query, "a", at + n))
             .await;
         let seen = to.resident("ada").await;
-        assert_eq!(value(&seen, "name"), Some(format!("N{n}")));
+        assert_eq!(value(&seen, "name"), Some(name(n as usize)));
         assert_eq!(
             (seen.turns.len(), seen.profile.version),
             (n as usize + 1, n as u64 + 1)

@@ -18,10 +18,6 @@ async fn until(what: &str, reached: impl Fn() -> bool) {
     }
 }
 
-async fn up(store: &Store) {
-    until("the store comes back", || !store.is_down()).await;
-}
-
 /// Turns sent all along, in order, and how each was acknowledged.
 struct Sent(Vec<(String, oneshot::Receiver<Ack>)>);
 
@@ -30,7 +26,7 @@ impl Sent {
         for _ in 0..count {
             let n = self.0.len();
             let id = format!("t{n:04}");
-            let name = format!("my name is N{n}");
+            let name = format!("my name is {}", name(n));
             let ack = open.send(turn("ada", &id, &name, "a", BEGAN + n as i64));
             self.0.push((id, ack));
         }
@@ -61,12 +57,14 @@ async fn whole(open: &Open, count: usize) {
     let (hot, cold) = (open.resident("ada").await, open.cold("ada").await);
     assert_eq!(hot, cold);
     assert_eq!(cold.profile.version, count as u64);
-    assert_eq!(value(&cold, "name"), Some(format!("N{}", count - 1)));
+    assert_eq!(value(&cold, "name"), Some(name(count - 1)));
     let last: Vec<_> = cold.turns.iter().map(|t| t.id.to_string()).collect();
     let expected: Vec<_> = (count.saturating_sub(32)..count)
         .map(|n| format!("t{n:04}"))
         .collect();
     assert_eq!(last, expected);
+    // Whatever is not settled yet is settled with this.
+    open.put("ada", "city", Some("Paris")).await;
     let erased = open.erase("ada").await;
     // Each name but the last was superseded, once.
     assert_eq!(
@@ -94,7 +92,7 @@ async fn gone_and_back(open: &Open, go: impl AsyncFnOnce(), come: impl AsyncFnOn
     );
     come().await;
     sent.send(open, 100);
-    up(&open.store).await;
+    open.store_is_up().await;
     sent.send(open, 100);
     let (all, spooled) = sent.acked().await;
     assert!(spooled >= 200 && !open.store.spool_full());
@@ -104,7 +102,8 @@ async fn gone_and_back(open: &Open, go: impl AsyncFnOnce(), come: impl AsyncFnOn
 #[tokio::test]
 async fn postgresql_is_shut_down_and_started_again() {
     let mut server = Postgres::start(false);
-    let place = Place::new(server.database());
+    let mut place = Place::new(server.database());
+    place.config.store.ack_timeout_ms = 2_000;
     let open = place.open();
     let server = std::cell::RefCell::new(&mut server);
     let go = async || server.borrow_mut().stop();
@@ -114,14 +113,16 @@ async fn postgresql_is_shut_down_and_started_again() {
 #[tokio::test]
 async fn postgresql_hangs_and_goes_on() {
     let server = Postgres::start(false);
-    let place = Place::new(server.database());
+    let mut place = Place::new(server.database());
+    place.config.store.ack_timeout_ms = 2_000;
     let open = place.open();
     gone_and_back(&open, async || server.freeze(), async || server.thaw()).await;
 }
 
 #[tokio::test]
 async fn the_file_is_locked_by_another_and_let_go() {
-    let place = Place::new(String::new());
+    let mut place = Place::new(String::new());
+    place.config.store.ack_timeout_ms = 2_000;
     let open = place.open();
     let file = place.config.server.data.join("sundynix.db");
     let other = Database::connect(format!("sqlite://{}", file.display()))
@@ -139,7 +140,8 @@ async fn the_file_is_locked_by_another_and_let_go() {
 #[tokio::test]
 async fn an_idle_store_that_cannot_be_read_counts_as_down() {
     let mut server = Postgres::start(false);
-    let place = Place::new(server.database());
+    let mut place = Place::new(server.database());
+    place.config.store.ack_timeout_ms = 1_000;
     let open = place.open_with(0);
     server.stop();
     let ada = sundynix::memory::UserKey::local("ada");
@@ -149,8 +151,8 @@ async fn an_idle_store_that_cannot_be_read_counts_as_down() {
         assert!(open.store.resident(&ada).await.is_err());
     }
     server.restart();
-    up(&open.store).await;
-    open.store.resident(&ada).await.expect("read");
+    open.store_is_up().await;
+    open.resident("ada").await;
 }
 
 #[tokio::test]
@@ -158,7 +160,7 @@ async fn a_full_spool_turns_memory_off_and_recovers() {
     let mut server = Postgres::start(false);
     let mut place = Place::new(server.database());
     place.config.store.spool_bytes = 2_000;
-    place.config.store.ack_timeout_ms = 300;
+    place.config.store.ack_timeout_ms = 1_000;
     let open = place.open();
     server.stop();
     let mut acks = Vec::new();
@@ -172,16 +174,16 @@ async fn a_full_spool_turns_memory_off_and_recovers() {
     assert!(spooled > 0 && spooled < 30 && open.store.spool_full());
     assert!(acks[spooled..].iter().all(|ack| *ack == Ack::Off));
     server.restart();
-    up(&open.store).await;
+    open.store_is_up().await;
     assert!(!open.store.spool_full());
-    assert_eq!(open.erase("ada").await.turns, spooled as u64);
+    assert_eq!(open.resident("ada").await.turns.len(), spooled);
 }
 
 #[tokio::test]
 async fn what_was_spooled_when_the_server_ended_is_replayed_at_its_start() {
     let mut server = Postgres::start(false);
     let mut place = Place::new(server.database());
-    place.config.store.ack_timeout_ms = 300;
+    place.config.store.ack_timeout_ms = 1_000;
     let open = place.open();
     let mut sent = Sent(Vec::new());
     sent.send(&open, 10);
@@ -200,7 +202,8 @@ async fn what_was_spooled_when_the_server_ended_is_replayed_at_its_start() {
 #[tokio::test]
 async fn a_close_while_the_store_is_down_keeps_what_was_waiting() {
     let server = Postgres::start(false);
-    let place = Place::new(server.database());
+    let mut place = Place::new(server.database());
+    place.config.store.ack_timeout_ms = 1_000;
     let open = place.open();
     server.freeze();
     let mut sent = Sent(Vec::new());

@@ -91,7 +91,7 @@ impl Profile {
                         value.is_some_and(|value| forget_matches(what, &at.0, &at.1, value))
                     });
                     let named: Vec<_> = named.map(|(at, _)| at.clone()).collect();
-                    for at in named.into_iter().filter(|at| fits(at)) {
+                    for at in named.into_iter().filter(fits) {
                         if self.yields(&at, at_ms) {
                             changes.push(self.set(at, slot(None)));
                         }

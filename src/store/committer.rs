@@ -20,7 +20,7 @@ use sea_orm::{
     sqlx::error::{DatabaseError, Error as SqlxError},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     future::Future,
     panic::AssertUnwindSafe,
     sync::{Arc, atomic::Ordering::SeqCst},
@@ -30,6 +30,8 @@ use tokio::time::Instant;
 
 /// Between two tries of a transaction.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Before settling that failed is tried again.
+const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 /// A user whose settling was refused so often is given up.
 const SETTLE_TRIES: u32 = 5;
 
@@ -179,10 +181,9 @@ impl Committer {
         until: Instant,
     ) -> Result<(Arc<Vec<Keep>>, Vec<Option<Kept>>), Failure> {
         let keeps: Arc<Vec<_>> = Arc::new(group.iter().cloned().map(Keep::new).collect());
-        let (mut kept, all) = (Vec::new(), [0..keeps.len()]);
-        let each: Vec<_> = (0..keeps.len()).map(|at| at..at + 1).collect();
-        let mut parts = if group.is_empty() { &[] } else { &all[..] };
-        while let Some((part, rest)) = parts.split_first() {
+        let mut kept = Vec::new();
+        let mut parts: VecDeque<_> = std::iter::once(0..keeps.len()).collect();
+        while let Some(part) = parts.pop_front().filter(|part| !part.is_empty()) {
             let (ours, range) = (keeps.clone(), part.clone());
             let done = self.attempt(until, move |db| {
                 let (ours, range) = (ours.clone(), range.clone());
@@ -191,8 +192,7 @@ impl Committer {
             match done.await {
                 Ok(some) => kept.extend(some),
                 Err(Failure::Refused) if part.len() > 1 => {
-                    parts = &each;
-                    continue;
+                    parts = part.map(|at| at..at + 1).collect();
                 }
                 Err(Failure::Refused) => {
                     tracing::error!("the store refuses a turn; it is not remembered");
@@ -200,7 +200,6 @@ impl Committer {
                 }
                 Err(Failure::Down) => return Err(Failure::Down),
             }
-            parts = rest;
         }
         Ok((keeps, kept))
     }
@@ -260,15 +259,16 @@ impl Committer {
             return Ok(());
         }
         match self.settle_users(due.clone()).await {
+            Ok(()) => return Ok(()),
+            // Slow is not down: nobody waits for this, so the probe decides.
+            Err(Failure::Down) => return self.examine().await,
             Err(Failure::Refused) => {}
-            done => return done,
         }
         for user in due {
-            if let Err(failure) = self.settle_users(vec![user.clone()]).await {
-                match failure {
-                    Failure::Down => return Err(Failure::Down),
-                    Failure::Refused => self.put_off(user).await?,
-                }
+            match self.settle_users(vec![user.clone()]).await {
+                Ok(()) => {}
+                Err(Failure::Down) => return self.examine().await,
+                Err(Failure::Refused) => self.put_off(user).await?,
             }
         }
         Ok(())
@@ -276,14 +276,21 @@ impl Committer {
 
     async fn settle_users(&mut self, users: Vec<UserKey>) -> Result<(), Failure> {
         let until = Instant::now() + self.shared.ack_timeout / 2;
+        let next = Instant::now() + SETTLE_PAUSE;
+        for user in &users {
+            self.unsettled
+                .entry(user.clone())
+                .and_modify(|(_, at)| *at = next);
+        }
         let users = Arc::new(users);
-        let ours = users.clone();
         let done = self.attempt(until, move |db| {
-            let users = ours.clone();
+            let users = users.clone();
             async move { settle::settle(&db, &users).await }
         });
-        done.await?;
-        self.unsettled.retain(|user, _| !users.contains(user));
+        let (done, now) = (done.await?, Instant::now());
+        self.unsettled.retain(|user, _| !done.contains(user));
+        let rest = self.unsettled.values_mut().filter(|(_, at)| *at == next);
+        rest.for_each(|(_, at)| *at = now);
         Ok(())
     }
 

@@ -25,18 +25,27 @@ const PENDING: &str = "\
 SELECT o.seq, t.turn_id, t.at, t.query FROM sundynix_outbox o \
 JOIN sundynix_turn t ON t.tenant = o.tenant AND t.app = o.app AND t.user_id = o.user_id \
 AND t.turn_id = o.turn_id \
-WHERE o.tenant = $1 AND o.app = $2 AND o.user_id = $3 AND NOT o.dead ORDER BY o.seq";
+WHERE o.tenant = $1 AND o.app = $2 AND o.user_id = $3 AND NOT o.dead ORDER BY o.seq LIMIT $4";
 
-/// Settles the users' turns.
-pub async fn settle(db: &Database, users: &[UserKey]) -> Result<(), DbErr> {
+/// Turns settled in one transaction, so that it ends in time whatever has piled up.
+const PIECE: usize = 64;
+
+/// Settles a piece of the users' turns; answers whose are all settled.
+pub async fn settle(db: &Database, users: &[UserKey]) -> Result<Vec<UserKey>, DbErr> {
     let tx = db.begin().await?;
-    let mut ledger = Ledger::default();
+    let (mut ledger, mut done) = (Ledger::default(), Vec::new());
     for (user, row) in lock_users(&tx, users.iter().collect(), 0).await? {
-        let profile = settled(&tx, user, row.version, &mut ledger).await?;
+        let left = PIECE - ledger.settled.len();
+        let profile = settled(&tx, user, row.version, left, &mut ledger).await?;
         ledger.version(user, row.version, &profile);
+        if ledger.settled.len() >= PIECE {
+            break;
+        }
+        done.push(user.clone());
     }
     ledger.write(&tx).await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(done)
 }
 
 /// Settles, then changes the profile as its user asked; answers with it and the user's mark.
@@ -45,7 +54,7 @@ pub async fn upsert(db: &Database, ask: &Upsert) -> Result<Result<(Profile, i64)
     let mut ledger = Ledger::default();
     let mut answer = Err(Error::StoreDown);
     for (user, row) in lock_users(&tx, [&ask.user].into(), 1).await? {
-        let mut profile = settled(&tx, user, row.version, &mut ledger).await?;
+        let mut profile = settled(&tx, user, row.version, usize::MAX, &mut ledger).await?;
         if ask
             .on_version
             .is_some_and(|version| version != profile.version)
@@ -126,15 +135,19 @@ pub async fn bury(db: &Database, of: &UserKey) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// The user's profile once their outbox is settled; what that changes goes into the ledger.
+/// The user's profile once `most` turns of their outbox are settled; what that changes goes into the ledger.
 async fn settled(
     tx: &DatabaseTransaction,
     user: &UserKey,
     version: i64,
+    most: usize,
     ledger: &mut Ledger,
 ) -> Result<Profile, DbErr> {
     let mut profile = profile(tx, user, version).await?;
-    let values = [&user.tenant, &user.app, &user.user].map(|part| (&**part).into());
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut values = vec![];
+    values.extend([&user.tenant, &user.app, &user.user].map(|part| (&**part).into()));
+    values.push(most.into());
     let pending = Statement::from_sql_and_values(tx.get_database_backend(), PENDING, values);
     for row in tx.query_all_raw(pending).await? {
         ledger.settled.push(row.try_get("", "seq")?);

@@ -153,7 +153,7 @@ impl Spool {
     /// Zeros from `end` to the end of the reserve, and nothing after that: what stood there must
     /// not be taken for frames once new ones are written before it.
     fn blank(&self, end: u64) -> io::Result<()> {
-        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         let (length, reserve) = (self.file.metadata()?.len(), self.limit.min(RESERVE));
         if length > reserve.max(end) {
             self.file.set_len(reserve.max(end))?;

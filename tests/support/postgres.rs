@@ -2,7 +2,6 @@
 //! process that started it, however that ends: a shell waits on a pipe for that.
 
 use std::{
-    ffi::OsString,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
     os::unix::fs::chown,
@@ -239,7 +238,7 @@ fn root() -> bool {
 
 /// Debian keeps them out of PATH.
 fn binaries() -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_else(OsString::new);
+    let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<_> = std::env::split_paths(&path).collect();
     if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
         places.extend(versions.flatten().map(|version| version.path().join("bin")));

@@ -1,6 +1,6 @@
 //! A store opened on a directory of its own, and what is said to it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use sundynix::{
     config::Config,
     error::Error,
@@ -8,6 +8,9 @@ use sundynix::{
     store::{Command, Erased, Store, Upsert},
 };
 use tokio::sync::oneshot;
+
+/// Tries, and 20 ms each: far more than needed.
+const PATIENCE: usize = 1_500;
 
 /// One database and one data directory.
 pub struct Place {
@@ -21,6 +24,8 @@ impl Place {
         let mut config = Config::default();
         config.server.data = dir.path().join("data");
         config.store.url = url;
+        // Where it matters a test says so: a busy machine is no outage.
+        config.store.ack_timeout_ms = 20_000;
         Place { config, _dir: dir }
     }
 
@@ -53,7 +58,13 @@ impl Open {
     }
 
     pub async fn put(&self, user: &str, key: &str, value: Option<&str>) -> Profile {
-        self.put_on(user, key, value, None).await.expect("stored")
+        for _ in 0..PATIENCE {
+            match self.put_on(user, key, value, None).await {
+                Err(Error::StoreDown) => self.store_is_up().await,
+                stored => return stored.expect("stored"),
+            }
+        }
+        panic!("the store stays down");
     }
 
     pub async fn put_on(
@@ -75,17 +86,37 @@ impl Open {
     }
 
     pub async fn erase(&self, user: &str) -> Erased {
-        let (reply, answer) = oneshot::channel();
-        self.store
-            .enqueue(Command::Erase(UserKey::local(user), reply));
-        answer.await.expect("an answer").expect("erased")
+        for _ in 0..PATIENCE {
+            let (reply, answer) = oneshot::channel();
+            let user = UserKey::local(user);
+            self.store.enqueue(Command::Erase(user, reply));
+            match answer.await.expect("an answer") {
+                Err(Error::StoreDown) => self.store_is_up().await,
+                erased => return erased.expect("erased"),
+            }
+        }
+        panic!("the store stays down");
     }
 
     pub async fn resident(&self, user: &str) -> Arc<Resident> {
-        self.store
-            .resident(&UserKey::local(user))
-            .await
-            .expect("read")
+        for _ in 0..PATIENCE {
+            match self.store.resident(&UserKey::local(user)).await {
+                Ok(resident) => return resident,
+                Err(_) => self.store_is_up().await,
+            }
+        }
+        panic!("the store stays down");
+    }
+
+    /// On a busy machine a store may be too slow to count as up all the time.
+    pub async fn store_is_up(&self) {
+        for _ in 0..PATIENCE {
+            if !self.store.is_down() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the store stays down");
     }
 
     /// As a fresh process would read it.
@@ -116,6 +147,13 @@ pub const HOUR: i64 = 3_600_000;
 pub fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.expect("after 1970").as_millis() as i64
+}
+
+/// A name that looks like one, another for each number.
+pub fn name(n: usize) -> String {
+    let letter = |digit: u8| char::from(digit - b'0' + b'a');
+    let letters: String = n.to_string().bytes().map(letter).collect();
+    format!("Xen{letters}")
 }
 
 pub fn turn(user: &str, id: &str, query: &str, answer: &str, began_ms: i64) -> Writeback {
