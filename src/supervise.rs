@@ -8,7 +8,7 @@ mod hook;
 mod roster;
 mod vitals;
 
-pub use hook::catch_quietly;
+pub use hook::{catch_quietly, log_panics};
 pub use roster::{Poke, Roster};
 pub use vitals::{Health, Histogram, State, Vitals};
 

@@ -1,7 +1,10 @@
 //! Logs, to stderr: lines for people, or JSON for collectors. What may not be in them (keys,
 //! prompts, user ids) is kept out where they are written.
 
-use crate::config::{LogFormat, Telemetry};
+use crate::{
+    config::{LogFormat, Telemetry},
+    supervise::log_panics,
+};
 use std::io::{IsTerminal, stderr};
 use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
 
@@ -11,6 +14,8 @@ pub fn start(config: &Telemetry) {
         .with_env_filter(EnvFilter::new(&config.log))
         .with_writer(stderr)
         .with_ansi(stderr().is_terminal());
+    // A panic's message may quote what it choked on.
+    log_panics();
     // It fails only where logging has been started before.
     let _ = match config.format {
         LogFormat::Text => lines.with_target(false).finish().try_init(),

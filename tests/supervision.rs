@@ -17,7 +17,10 @@ const NODES: [&str; 5] = ["gateway", "recall", "prompt", "model", "memory"];
 
 /// 64 clients that ask until told to stop; how many answers came, and every failure in words.
 async fn under_load<F: Future<Output = ()>>(app: &App, meanwhile: F) -> (usize, Vec<String>) {
-    let (stop, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (stop, answers) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let clients = (0..64).map(|n| {
         let (stop, answers, app) = (stop.clone(), answers.clone(), app.client());
         tokio::spawn(async move {
@@ -44,7 +47,11 @@ async fn under_load<F: Future<Output = ()>>(app: &App, meanwhile: F) -> (usize, 
     let clients: Vec<_> = clients.collect();
     meanwhile.await;
     stop.store(true, SeqCst);
-    let failures = join_all(clients).await.into_iter().flat_map(Result::unwrap).collect();
+    let failures = join_all(clients)
+        .await
+        .into_iter()
+        .flat_map(Result::unwrap)
+        .collect();
     (answers.load(SeqCst), failures)
 }
 
@@ -54,7 +61,8 @@ async fn poke(app: &App, node: &str, poke: Poke, times: u64) {
         let before = app.restarts(node);
         let told = app.state.roster.poke(node, None, poke);
         assert!(told > 0, "no replica of {node}");
-        app.until(|| app.restarts(node) >= before + told as u64).await;
+        app.until(|| app.restarts(node) >= before + told as u64)
+            .await;
     }
 }
 
@@ -67,14 +75,23 @@ async fn survives(cause: Poke) {
     .await;
     for node in NODES {
         let (answers, failures) = under_load(&app, poke(&app, node, cause, 200)).await;
-        assert!(failures.is_empty(), "{node}: {} failed, as {:?}", failures.len(), &failures[..1]);
+        assert!(
+            failures.is_empty(),
+            "{node}: {} failed, as {:?}",
+            failures.len(),
+            &failures[..1]
+        );
         assert!(answers > 0, "{node}: nobody was served");
         let replicas = if node == "memory" { 1 } else { 2 };
         assert_eq!(app.restarts(node), 200 * replicas, "{node}");
     }
     app.until(|| app.state.inflight() == 0).await;
     for (node, health) in app.state.roster.read() {
-        assert_eq!(health.iter().map(|h| h.turns).sum::<i64>(), 0, "seats left at {node}");
+        assert_eq!(
+            health.iter().map(|h| h.turns).sum::<i64>(),
+            0,
+            "seats left at {node}"
+        );
     }
 }
 
@@ -113,7 +130,10 @@ async fn past_the_intensity_a_sibling_takes_over() {
     assert_eq!(ready.status(), 200, "a sibling of each is up");
     // Everything now goes through worker 1's replicas, whichever worker took the connection.
     for n in 0..16 {
-        app.client().ask("ada", &format!("still here? {n}")).await.unwrap();
+        app.client()
+            .ask("ada", &format!("still here? {n}"))
+            .await
+            .unwrap();
     }
 }
 

@@ -1,10 +1,14 @@
 //! Panics, caught without their words. A panic's message may quote what it choked on (a prompt, a
-//! key), so only the place is kept, and the default hook, which prints the message, is replaced.
+//! key), so only the place is kept. In a process that logs the same goes for panics that nobody
+//! catches here; elsewhere (a test whose assertion fails) these are told as usual.
 
 use std::{
     cell::{Cell, RefCell},
-    panic::{AssertUnwindSafe, catch_unwind, set_hook},
-    sync::Once,
+    panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 thread_local! {
@@ -16,13 +20,24 @@ thread_local! {
 
 static HOOK: Once = Once::new();
 
-/// Installs the hook that logs a panic's place and nothing else.
-pub fn install() {
+/// Whether uncaught panics are logged, by their place, instead of printed.
+static LOGGED: AtomicBool = AtomicBool::new(false);
+
+/// From now on no panic's words reach stderr.
+pub fn log_panics() {
+    LOGGED.store(true, Relaxed);
+    install();
+}
+
+fn install() {
     HOOK.call_once(|| {
-        set_hook(Box::new(|info| {
+        let usual = take_hook();
+        set_hook(Box::new(move |info| {
             let place = info.location().map(ToString::to_string).unwrap_or_default();
-            if !CAUGHT.get() {
-                tracing::error!(%place, "a task panicked");
+            match (CAUGHT.get(), LOGGED.load(Relaxed)) {
+                (true, _) => {}
+                (false, true) => tracing::error!(%place, "a task panicked"),
+                (false, false) => usual(info),
             }
             // A panic while the thread is torn down finds no thread-local; nobody reads it then.
             let _ = PLACE.try_with(|p| *p.borrow_mut() = place);
