@@ -8,6 +8,7 @@ mod support;
 mod disconnect;
 mod drain;
 mod not_said_of_oneself;
+mod commands;
 mod pool_discovery;
 mod pool_ollama;
 mod pool_wire;

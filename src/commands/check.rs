@@ -9,6 +9,7 @@ use sundynix::{
     pool::{Client, Pool},
     prompt::Prompts,
     state::StartError,
+    store,
 };
 
 /// One thing looked at: what, and how it is, good or bad.
@@ -17,7 +18,7 @@ type Finding = (String, Result<String, String>);
 /// Prints settings and findings; fails where one is bad.
 pub fn check(loaded: &Loaded) -> Outcome {
     println!("{}\n# What was found:", loaded.to_string().trim_start());
-    let mut findings = vec![templates(loaded)];
+    let mut findings = vec![templates(loaded), database(loaded)];
     findings.extend(backends(loaded));
     let mut bad = false;
     for (what, how) in findings {
@@ -37,6 +38,11 @@ pub fn check(loaded: &Loaded) -> Outcome {
 fn templates(loaded: &Loaded) -> Finding {
     let compiled = Prompts::new(&loaded.config.prompt);
     ("templates".into(), compiled.map(|_| "they compile".into()))
+}
+
+fn database(loaded: &Loaded) -> Finding {
+    let reached = store::probe(&loaded.config);
+    ("store".into(), reached.map_err(|e| e.to_string()))
 }
 
 fn backends(loaded: &Loaded) -> Vec<Finding> {

@@ -1,14 +1,13 @@
 //! `sundynix migrate`: the schema, before a new version serves.
 
 use super::Outcome;
-use std::{process::ExitCode, sync::Arc};
-use sundynix::{config::Loaded, memory::Residents, store::Store};
+use std::process::ExitCode;
+use sundynix::{config::Loaded, store, telemetry};
 
-/// Opening the store applies whatever is missing.
+/// Applies the migrations that are missing, and nothing else.
 pub fn migrate(loaded: &Loaded) -> Outcome {
-    sundynix::telemetry::start(&loaded.config.telemetry);
-    let store = Store::open(&loaded.config, Arc::new(Residents::new(0)))?;
-    store.close();
+    telemetry::start(&loaded.config.telemetry);
+    store::migrate(&loaded.config)?;
     println!("the schema is up to date");
     Ok(ExitCode::SUCCESS)
 }

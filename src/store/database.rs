@@ -19,6 +19,9 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// Replicas that start at the same moment migrate one after the other.
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(6034972146832915201)";
 
+/// The SQLite file's name in the data directory.
+pub const FILE: &str = "sundynix.db";
+
 /// Where the database is.
 #[derive(Clone)]
 pub enum Place {
@@ -144,7 +147,8 @@ impl Database {
     }
 }
 
-async fn connect(place: &Place, connections: u32) -> Result<DatabaseConnection, DbErr> {
+/// Opens so many connections.
+pub async fn connect(place: &Place, connections: u32) -> Result<DatabaseConnection, DbErr> {
     let url = match place {
         Place::Sqlite(..) => "sqlite://placeholder",
         Place::Postgres(url) => url,

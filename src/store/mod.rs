@@ -8,6 +8,7 @@ mod directory;
 mod entity;
 mod keep;
 mod outage;
+mod probe;
 mod queue;
 mod read;
 mod rows;
@@ -127,6 +128,13 @@ pub fn migrate(config: &Config) -> Result<(), StoreError> {
     let runtime = Own::new()?;
     let opening = Shared::open(config, Arc::new(Residents::new(0)))?;
     runtime.wait(async move { opening.open().await.map(drop) })?
+}
+
+/// Whether the database can be reached, in words; changes nothing.
+pub fn probe(config: &Config) -> Result<String, StoreError> {
+    let file = config.server.data.join(database::FILE);
+    let place = database::Place::of(&config.store, file)?;
+    Own::new()?.wait(async move { place.probe().await })?
 }
 
 impl Store {

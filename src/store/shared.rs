@@ -2,7 +2,7 @@
 
 use super::{
     StoreError,
-    database::{Database, Place},
+    database::{self, Database, Place},
     directory::Directory,
     queue::Queue,
     read::{Read, read},
@@ -104,7 +104,7 @@ impl Shared {
     /// Takes the data directory.
     pub fn open(config: &Config, residents: Arc<Residents>) -> Result<Opening, StoreError> {
         let directory = Directory::take(&config.server.data)?;
-        let place = Place::of(&config.store, directory.file("sundynix.db"))?;
+        let place = Place::of(&config.store, directory.file(database::FILE))?;
         let spool = Spool::open(&directory.file("spool"), config.store.spool_bytes);
         let spool = spool.map_err(|error| {
             StoreError(format!(

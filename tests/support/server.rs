@@ -58,6 +58,7 @@ pub async fn spawn_app(tweak: impl FnOnce(&mut Config)) -> App {
 pub async fn spawn_app_in(dir: Arc<TempDir>, tweak: impl FnOnce(&mut Config)) -> App {
     let mut config = config(&dir);
     tweak(&mut config);
+    let workers = config.server.workers;
     let (started, starting) = tokio::sync::oneshot::channel();
     let (ending, ended) = watch::channel(None);
     let (going, gone) = mpsc::channel();
@@ -75,14 +76,17 @@ pub async fn spawn_app_in(dir: Arc<TempDir>, tweak: impl FnOnce(&mut Config)) ->
         drop(going);
     });
     let (addr, state) = starting.await.expect("the server did not start");
-    App {
+    let app = App {
         addr,
         state,
         dir,
         client: Some(Client::new(addr)),
         ended,
         gone,
-    }
+    };
+    // It listens before its workers have all made their replicas.
+    until(|| workers == 0 || (app.up("gateway") == workers && app.up("memory") == 1)).await;
+    app
 }
 
 impl App {
