@@ -51,9 +51,15 @@ async fn a_start_says_in_few_lines_where_everything_is() {
     // The line to try is taken at its word.
     let (_, line) = said.split_once("try").unwrap();
     let body = line.split('\'').find(|part| part.starts_with('{')).unwrap();
-    let url = line.split_whitespace().find(|part| part.starts_with("http://")).unwrap();
+    let url = line
+        .split_whitespace()
+        .find(|part| part.starts_with("http://"))
+        .unwrap();
     assert_eq!(url, server.url("/api/v1/tasks"));
-    let events = server.task("ada", serde_json::from_str(body).unwrap()).await.unwrap();
+    let events = server
+        .task("ada", serde_json::from_str(body).unwrap())
+        .await
+        .unwrap();
     assert_eq!(events.all().await.last().unwrap().name, "done");
 }
 
@@ -61,8 +67,14 @@ async fn a_start_says_in_few_lines_where_everything_is() {
 async fn an_ollama_nearby_is_found_by_itself() {
     let ollama = Upstream::start();
     let nobody = Upstream::refusing();
-    for (host, found) in [(ollama.addr, &*ollama.addr.to_string()), (nobody, "simulator")] {
-        let env = [("SUNDYNIX_BACKENDS", ""), ("OLLAMA_HOST", &*host.to_string())];
+    for (host, found) in [
+        (ollama.addr, &*ollama.addr.to_string()),
+        (nobody, "simulator"),
+    ] {
+        let env = [
+            ("SUNDYNIX_BACKENDS", ""),
+            ("OLLAMA_HOST", &*host.to_string()),
+        ];
         let server = Process::start(&[], &env).await;
         let said = server.said();
         assert!(said.contains(&format!("backend  {found}")), "{said}");
@@ -79,14 +91,26 @@ async fn settings_that_cannot_be_used_stop_the_start_by_name_and_place() {
     let words = ["SUNDYNIX_STORE__GRUOP", "SUNDYNIX_STORE__GROUP?"];
     refused(none(), &["serve"], &env, &words).await;
     let args = ["--set", "store.group=many"];
-    refused(none(), &args, &[], &["--set", "store.group", "whole number"]).await;
+    refused(
+        none(),
+        &args,
+        &[],
+        &["--set", "store.group", "whole number"],
+    )
+    .await;
     let args = ["--bind", "0.0.0.0:8484"];
     refused(none(), &args, &[], &["--bind", "loopback"]).await;
     let args = ["--bind", "127.0.0.1:0", "--backend", "ftp://models"];
     refused(none(), &args, &[], &["--backend", "backend[0].url"]).await;
     let text = "[prompt]\nsystem = \"{{ nothing_like_it }}\"\n";
     let args = ["--bind", "127.0.0.1:0"];
-    refused(with_file(text), &args, &[], &["prompt.system", "nothing_like_it"]).await;
+    refused(
+        with_file(text),
+        &args,
+        &[],
+        &["prompt.system", "nothing_like_it"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -94,7 +118,13 @@ async fn a_port_in_use_says_which_flag_changes_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let dir = TempDir::new().unwrap();
-    refused(dir, &["--bind", &addr], &[], &[&addr, "in use", "--bind", "server.bind"]).await;
+    refused(
+        dir,
+        &["--bind", &addr],
+        &[],
+        &[&addr, "in use", "--bind", "server.bind"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -102,7 +132,10 @@ async fn a_data_directory_has_one_server() {
     let server = Process::start(&[], &[]).await;
     let args = ["--bind", "127.0.0.1:0", "--data", "data"];
     let (started, said) = run(&server.dir, &args, &[]).await;
-    assert!(!started && said.contains("in use") && said.contains("--data"), "{said}");
+    assert!(
+        !started && said.contains("in use") && said.contains("--data"),
+        "{said}"
+    );
     // It did no harm to the one that runs.
     server.ask("ada", "still here?").await.unwrap();
 }
@@ -126,9 +159,16 @@ async fn a_check_shows_all_but_secrets_and_changes_nothing() {
     assert!(line("mode = \"read\"").ends_with("# --set"));
     assert!(line("name = \"gpu\"").ends_with("# sundynix.toml:2"));
     assert!(line("api_key = ").contains("*****") && !said.contains("sk-secret"));
-    let backend = said.lines().find(|line| line.contains("backend gpu")).unwrap();
+    let backend = said
+        .lines()
+        .find(|line| line.contains("backend gpu"))
+        .unwrap();
     assert!(backend.contains("ok"), "{backend}");
-    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "only the file is there");
+    assert_eq!(
+        fs::read_dir(&dir).unwrap().count(),
+        1,
+        "only the file is there"
+    );
 
     let nobody = Upstream::refusing();
     let url = format!("http://{nobody}/v1");
@@ -136,7 +176,10 @@ async fn a_check_shows_all_but_secrets_and_changes_nothing() {
     assert!(!good && said.contains("FAILED"), "{said}");
     let url = "store.url=postgres://ada:hunter2@127.0.0.1:1/x";
     let (good, said) = run(&dir, &["check", "--set", url], &[]).await;
-    assert!(!good && said.contains("store.url") && !said.contains("hunter2"), "{said}");
+    assert!(
+        !good && said.contains("store.url") && !said.contains("hunter2"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -146,7 +189,12 @@ async fn a_migration_makes_the_schema_and_ends() {
         let (good, said) = run(&dir, &["migrate", "--data", "data"], &[]).await;
         assert!(good && said.contains("up to date"), "{said}");
     }
-    let (good, said) = run(&dir, &["check", "--data", "data", "--backend", "simulator"], &[]).await;
+    let (good, said) = run(
+        &dir,
+        &["check", "--data", "data", "--backend", "simulator"],
+        &[],
+    )
+    .await;
     assert!(good && said.contains("data/sundynix.db"), "{said}");
 }
 
@@ -154,16 +202,30 @@ async fn a_migration_makes_the_schema_and_ends() {
 async fn it_says_its_version_and_its_flags() {
     let dir = TempDir::new().unwrap();
     let (good, said) = run(&dir, &["--version"], &[]).await;
-    assert!(good && said.trim() == format!("sundynix {}", env!("CARGO_PKG_VERSION")), "{said}");
+    assert!(
+        good && said.trim() == format!("sundynix {}", env!("CARGO_PKG_VERSION")),
+        "{said}"
+    );
     let (good, said) = run(&dir, &["serve", "--help"], &[]).await;
-    assert!(good && said.contains("--backend") && said.contains("--set"), "{said}");
+    assert!(
+        good && said.contains("--backend") && said.contains("--set"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
 async fn logs_can_be_json() {
+    let dir = TempDir::new().unwrap();
     let mut child = command()
-        .args(["--bind", "127.0.0.1:0", "--backend", "simulator", "--set", "telemetry.format=json"])
-        .current_dir(TempDir::new().unwrap().path())
+        .args([
+            "--bind",
+            "127.0.0.1:0",
+            "--backend",
+            "simulator",
+            "--set",
+            "telemetry.format=json",
+        ])
+        .current_dir(&dir)
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();

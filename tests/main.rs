@@ -5,10 +5,10 @@
 
 mod support;
 
+mod commands;
 mod disconnect;
 mod drain;
 mod not_said_of_oneself;
-mod commands;
 mod pool_discovery;
 mod pool_ollama;
 mod pool_wire;
