@@ -129,6 +129,9 @@ pub struct KeptTurn {
 /// Tokens a text takes, roughly: one a CJK character, one for four others. Budgets need an
 /// upper feel, not a tokenizer.
 pub fn est_tokens(text: &str) -> usize {
+    if text.is_ascii() {
+        return text.len().div_ceil(4);
+    }
     let (mut wide, mut narrow) = (0, 0);
     for c in text.chars() {
         if is_wide(c) { wide += 1 } else { narrow += 1 }

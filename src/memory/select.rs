@@ -96,6 +96,9 @@ fn tokens(turn: &KeptTurn) -> usize {
 
 /// The beginning of a text.
 pub fn excerpt(text: &str, chars: usize) -> String {
+    if text.len() <= chars {
+        return text.to_owned();
+    }
     match text.char_indices().nth(chars) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", text[..end].trim_end()),

@@ -135,11 +135,11 @@ impl Client {
         let kind = kind.split(';').next().unwrap_or_default().trim();
         let good =
             (200..300).contains(&status) && kinds.iter().any(|k| kind.eq_ignore_ascii_case(k));
+        if good {
+            return Ok(Body::new(response, by, self.idle));
+        }
         let surprise = format!("it answered with '{}'", kind.escape_debug());
         let body = Body::new(response, by, self.idle);
-        if good {
-            return Ok(body);
-        }
         let text = tokio::time::timeout(ERROR_WAIT, body.read(ERROR_BYTES)).await;
         let text = text.ok().and_then(Result::ok).unwrap_or_default();
         Err(match status {

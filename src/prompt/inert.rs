@@ -3,6 +3,10 @@
 
 /// The text on one line, without marks that a prompt or a chat template gives a meaning to.
 pub(super) fn inert(text: &str) -> String {
+    let plain = |b: u8| matches!(b, b' '..=b'~') & (b != b'<') & (b != b'>');
+    if text.bytes().all(plain) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
