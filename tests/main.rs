@@ -5,12 +5,15 @@
 
 mod support;
 
+mod bad_input;
 mod commands;
 mod disconnect;
 mod drain;
+mod memory;
 mod not_said_of_oneself;
 mod pool_discovery;
 mod pool_ollama;
 mod pool_wire;
+mod resume;
 mod store;
 mod store_down;

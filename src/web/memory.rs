@@ -54,7 +54,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
         ("If-None-Match" = Option<String>, Header, description = "The version that is known already"),
     ),
     responses(
-        (status = 200, description = "The profile; empty for a user who is not known", body = Shown,
+        (status = 200, description = "The profile, empty for a user who is not known; with `detail=true` a `Detailed`", body = Shown,
             headers(("ETag" = String, description = "The version"))),
         (status = 304, description = "It is still at this version"),
     ),

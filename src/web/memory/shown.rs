@@ -39,13 +39,13 @@ pub struct Detailed<'a> {
     /// Raised by each real change; the `ETag`.
     version: u64,
     /// topic → key → value and origin
-    #[schema(value_type = BTreeMap<String, BTreeMap<String, Value>>)]
-    preferences: Preferences<'a, Value<'a>>,
+    #[schema(value_type = BTreeMap<String, BTreeMap<String, ValueDetail>>)]
+    preferences: Preferences<'a, ValueDetail<'a>>,
 }
 
 /// One value.
 #[derive(Serialize, utoipa::ToSchema)]
-pub struct Value<'a> {
+pub struct ValueDetail<'a> {
     /// The value itself.
     value: &'a str,
     /// Set by a `PUT`, or said in a turn.
@@ -78,18 +78,18 @@ impl<'a> Detailed<'a> {
         Detailed {
             user_id,
             version: profile.version,
-            preferences: collect(profile, Value::of),
+            preferences: collect(profile, ValueDetail::of),
         }
     }
 }
 
-impl<'a> Value<'a> {
+impl<'a> ValueDetail<'a> {
     fn of(slot: &'a Slot, value: &'a str) -> Self {
         let (source, turn, quote) = match &slot.source {
             Source::Put => (Origin::Put, None, None),
             Source::Said { turn, quote } => (Origin::Said, Some(&**turn), Some(&**quote)),
         };
-        Value {
+        ValueDetail {
             value,
             pinned: matches!(source, Origin::Put),
             source,
