@@ -136,6 +136,7 @@ fn leaves(at: &Value, key: &Key) -> Vec<Key> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Deserialize;
 
     #[test]
     fn every_setting_is_known_and_can_be_loaded() {
@@ -162,5 +163,24 @@ mod tests {
         assert_eq!(Key::parse("weather").nearest(), None);
     }
 
-    use serde::Deserialize;
+    #[test]
+    fn the_readmes_know_the_settings() {
+        let defaults = Value::Table(defaults());
+        for readme in [
+            include_str!("../../README.md"),
+            include_str!("../../README.zh-CN.md"),
+        ] {
+            let rows = readme.lines().filter(|line| line.starts_with("| `"));
+            let rows: Vec<_> = rows
+                .map(|row| row.split('|').map(|cell| cell.trim().trim_matches('`')))
+                .collect();
+            assert!(rows.len() > 20);
+            for mut cells in rows {
+                let (key, default) = (cells.nth(1).unwrap(), cells.next().unwrap());
+                let (section, name) = key.split_once('.').unwrap();
+                let value = &defaults[section][name];
+                assert_eq!(value.to_string().trim_matches('"'), default, "{key}");
+            }
+        }
+    }
 }
