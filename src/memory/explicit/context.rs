@@ -6,6 +6,7 @@ use super::{
     chinese_values::holds,
     cues::*,
     lexicon::{LANGUAGES, LEADS, listed},
+    outside::{Said, any, line, outside_values, without_values},
     plain::{CODE, Plain, QUOTED},
     sentence::{End, Sentence},
     words::{Cursor, words},
@@ -25,24 +26,12 @@ pub enum Verdict {
     Nothing,
 }
 
-/// One word of a sentence outside the values of its statements.
-struct Said<'p> {
-    low: &'p str,
-    at: usize,
-    /// It stands where an order stands: at the start, after "please", "can you", "to".
-    orders: bool,
-    /// It is the last word of its clause but two, or later.
-    closes: bool,
-}
-
 /// Judges one sentence.
 pub fn judge(plain: &Plain, sentence: &Sentence, found: &[Found]) -> Verdict {
     let range = sentence.range();
     let shadow = &plain.shadow[range.clone()];
     let said = outside_values(plain, sentence, found);
-    let line = said
-        .iter()
-        .fold(String::from(" "), |line, w| line + w.low + " ");
+    let line = line(&said);
     let han = without_values(plain, range.clone(), found);
     let question = sentence.end == End::Question;
 
@@ -171,55 +160,6 @@ pub fn asks_else(plain: &Plain, rest: &[Range<usize>]) -> bool {
     let open = "what where how which who why can could would when";
     // "isn't it", "do I", "is it": three words that ask the statement again.
     listed(ask, c.peek()) && (listed(open, c.peek()) || rest.len() > 3)
-}
-
-fn outside_values<'p>(plain: &'p Plain, sentence: &Sentence, found: &[Found]) -> Vec<Said<'p>> {
-    let mut all = Vec::new();
-    for clause in &sentence.clauses {
-        let words = words(&plain.shadow, clause.clone());
-        let mut c = Cursor::new(&words);
-        c.eat_all(LEADS);
-        let first = c.next;
-        let last = words.len();
-        for (at, word) in words.iter().enumerate() {
-            if found.iter().any(|f| f.value.contains(&word.at.start)) {
-                continue;
-            }
-            let before = at.checked_sub(1).map_or("", |at| words[at].low);
-            all.push(Said {
-                low: word.low,
-                at: word.at.start,
-                orders: at == first
-                    || at == 0
-                    || listed(
-                        "you please to and me us then now just kindly help also",
-                        before,
-                    ),
-                closes: at + 3 >= last,
-            });
-        }
-    }
-    all
-}
-
-/// The sentence in normal form with the values of its statements blanked out.
-fn without_values(plain: &Plain, range: Range<usize>, found: &[Found]) -> String {
-    let inside = |at: usize| found.iter().any(|f| f.value.contains(&at));
-    let sentence = &plain.shadow[range.clone()];
-    let blank = |(at, c): (usize, char)| {
-        let out = if inside(range.start + at) { ' ' } else { c };
-        std::iter::repeat_n(out, if out == c { 1 } else { c.len_utf8() })
-    };
-    sentence.char_indices().flat_map(blank).collect()
-}
-
-/// Whether a line of words between spaces has one of these phrases between bars.
-fn any(line: &str, phrases: &str) -> bool {
-    let bytes = line.as_bytes();
-    phrases.split('|').map(str::trim).any(|p| {
-        let whole = |at: usize| bytes[at - 1] == b' ' && bytes[at + p.len()] == b' ';
-        line.match_indices(p).any(|(at, _)| whole(at))
-    })
 }
 
 /// "Suppose …", "imagine …": an order, not "I suppose".
