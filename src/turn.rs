@@ -196,10 +196,13 @@ impl<S: Stage> Port<S> {
     }
 }
 
+/// One replica: where turns go, and how it is.
+type Replica<S> = (Recipient<Turn<S>>, Arc<Vitals>);
+
 /// The replicas of one node, over all workers: where a port looks when its own is down.
 pub struct Siblings<S: Stage> {
     // Locked when a worker starts and on the fall-back path only.
-    all: Mutex<Vec<(Recipient<Turn<S>>, Arc<Vitals>)>>,
+    all: Mutex<Vec<Replica<S>>>,
 }
 
 impl<S: Stage> Default for Siblings<S> {
@@ -218,7 +221,7 @@ impl<S: Stage> Siblings<S> {
     }
 
     /// Any replica that is up.
-    pub fn up(&self) -> Option<(Recipient<Turn<S>>, Arc<Vitals>)> {
+    pub fn up(&self) -> Option<Replica<S>> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().find(|(_, v)| v.is_up()).cloned()
     }
