@@ -4,7 +4,7 @@
 use crate::support::{postgres::Postgres, store::*};
 use sea_orm::{ConnectionTrait, Database};
 use std::time::{Duration, Instant};
-use sundynix::{error::Error, memory::Ack, store::Store};
+use sundynix::{error::Error, memory::Ack};
 use tokio::sync::oneshot;
 
 /// Far more than any wait here needs.

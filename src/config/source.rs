@@ -49,13 +49,13 @@ pub struct Flags {
     /// Settings file [default: ./sundynix.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where to listen [server.bind; default: 127.0.0.1:8484]
+    /// Where to listen (server.bind) [default: 127.0.0.1:8484]
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     pub bind: Option<String>,
-    /// Data directory [server.data; default: ./sundynix-data]
+    /// Data directory (server.data) [default: ./sundynix-data]
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<String>,
-    /// A backend's URL, or the word "simulator"; can be repeated [backend]
+    /// A backend's URL, or the word "simulator"; can be repeated (backend)
     #[arg(long, global = true, value_name = "URL")]
     pub backend: Vec<String>,
     /// Any setting, as store.group=32; can be repeated
