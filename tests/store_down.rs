@@ -213,3 +213,59 @@ async fn a_close_while_the_store_is_down_keeps_what_was_waiting() {
     server.thaw();
     whole(&place.open(), 50).await;
 }
+
+/// Needs a disk of its own, hence root (as in CI).
+#[tokio::test]
+async fn a_full_disk_still_takes_the_spool() {
+    let mut place = Place::new(String::new());
+    place.config.store.ack_timeout_ms = 2_000;
+    let data = place.config.server.data.clone();
+    std::fs::create_dir_all(&data).expect("directory");
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=12m,mode=0700", "tmpfs"])
+        .arg(&data)
+        .stderr(std::process::Stdio::null())
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("not tested: no disk can be mounted here");
+        return;
+    }
+    let _disk = Disk(data.clone());
+    let open = place.open();
+    let filler = data.join("filler");
+    let fill = async || {
+        let mut file = std::fs::File::create(&filler).expect("filler");
+        while std::io::Write::write_all(&mut file, &[1; 4096]).is_ok() {}
+    };
+    let free = async || std::fs::remove_file(&filler).expect("remove");
+    let mut sent = Sent(Vec::new());
+    sent.send(&open, 100);
+    open.put("ada", "city", None).await;
+    fill().await;
+    // What the log of the database has room for is kept; then it is down. (A driver that takes a
+    // failed transaction for open would go on acknowledging what never reaches the disk.)
+    let start = Instant::now();
+    while !open.store.is_down() {
+        assert!(start.elapsed() < PATIENCE);
+        sent.send(&open, 50);
+        let _ = open.put_on("ada", "city", None, None).await;
+    }
+    sent.send(&open, 100);
+    let refused = open.put_on("ada", "city", None, None).await;
+    assert!(matches!(refused, Err(Error::StoreDown)));
+    free().await;
+    open.store_is_up().await;
+    let (all, spooled) = sent.acked().await;
+    assert!(spooled >= 100);
+    whole(&open, all).await;
+}
+
+/// Unmounted when the test is over, however it ends.
+struct Disk(std::path::PathBuf);
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let mut unmount = std::process::Command::new("umount");
+        let _ = unmount.arg("-l").arg(&self.0).status();
+    }
+}

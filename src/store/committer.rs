@@ -44,6 +44,9 @@ pub enum Failure {
     Refused,
 }
 
+/// Turns that were to be kept, and what became of each; `None`: it is not kept.
+pub type Group = (Arc<Vec<Keep>>, Vec<Option<Kept>>);
+
 /// The loop's own state; all that may be lost.
 pub struct Committer {
     pub(super) shared: Arc<Shared>,
@@ -66,7 +69,7 @@ pub async fn run(shared: Arc<Shared>) {
         }
     }
     let database = shared.database();
-    let _ = tokio::time::timeout(Duration::from_secs(1), database.close()).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), database.close(true)).await;
 }
 
 impl Committer {
@@ -179,7 +182,7 @@ impl Committer {
         &self,
         group: &[Arc<Writeback>],
         until: Instant,
-    ) -> Result<(Arc<Vec<Keep>>, Vec<Option<Kept>>), Failure> {
+    ) -> Result<Group, Failure> {
         let keeps: Arc<Vec<_>> = Arc::new(group.iter().cloned().map(Keep::new).collect());
         let mut kept = Vec::new();
         let mut parts: VecDeque<_> = std::iter::once(0..keeps.len()).collect();
@@ -319,10 +322,7 @@ impl Committer {
         let shared = self.shared.clone();
         let done = self.attempt(until, move |_| {
             let shared = shared.clone();
-            async move {
-                shared.reconnect().await?;
-                shared.database().probe().await
-            }
+            async move { shared.reconnect().await?.probe().await }
         });
         done.await
     }
@@ -338,27 +338,42 @@ impl Committer {
         F: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
         loop {
-            let mut task = tokio::spawn(transaction(self.shared.database()));
-            match tokio::time::timeout_at(until, &mut task).await {
-                Ok(Ok(Ok(done))) => return Ok(done),
-                Ok(Ok(Err(error))) if refused(&error) => return Err(Failure::Refused),
-                Ok(Ok(Err(error))) => {
-                    let error = self.shared.place.error(&error);
-                    tracing::debug!(%error, "a transaction failed");
-                    if Instant::now() + PAUSE >= until {
-                        return Err(Failure::Down);
+            let shared = self.shared.clone();
+            let transaction = &transaction;
+            let connected = tokio::time::timeout_at(until, shared.writable()).await;
+            let error = match connected {
+                Err(_) => return Err(Failure::Down),
+                Ok(Err(error)) => error,
+                Ok(Ok(database)) => {
+                    // Until it is known to have ended well.
+                    shared.failed.store(true, SeqCst);
+                    let mut task = tokio::spawn(transaction(database));
+                    let done = tokio::time::timeout_at(until, &mut task).await;
+                    let well = matches!(done, Ok(Ok(Ok(_))));
+                    shared.failed.store(!well, SeqCst);
+                    match done {
+                        Ok(Ok(Ok(done))) => return Ok(done),
+                        Ok(Ok(Err(error))) => error,
+                        Ok(Err(crash)) => match crash.try_into_panic() {
+                            Ok(panic) => std::panic::resume_unwind(panic),
+                            Err(_) => return Err(Failure::Down),
+                        },
+                        Err(_) => {
+                            task.abort();
+                            return Err(Failure::Down);
+                        }
                     }
-                    tokio::time::sleep(PAUSE).await;
                 }
-                Ok(Err(crash)) => match crash.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_) => return Err(Failure::Down),
-                },
-                Err(_) => {
-                    task.abort();
-                    return Err(Failure::Down);
-                }
+            };
+            if refused(&error) {
+                return Err(Failure::Refused);
             }
+            let error = shared.place.error(&error);
+            tracing::debug!(%error, "a transaction failed");
+            if Instant::now() + PAUSE >= until {
+                return Err(Failure::Down);
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

@@ -85,6 +85,16 @@ impl Database {
         })
     }
 
+    /// The same with a new connection for writing. One on which a transaction failed is never
+    /// used again: where SQLite has ended the transaction by itself (on a full disk) the driver
+    /// takes it for open still, and what it then calls commits would only be savepoints.
+    pub async fn with_new_writer(&self, place: &Place) -> Result<Database, DbErr> {
+        Ok(Database {
+            writer: connect(place, 1).await?,
+            readers: self.readers.clone(),
+        })
+    }
+
     /// A writing transaction: on SQLite it takes the write lock at once, for one that upgrades
     /// later fails whatever its timeout.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
@@ -140,10 +150,12 @@ impl Database {
         tx.commit().await
     }
 
-    /// Ends all connections.
-    pub async fn close(&self) {
-        let _ = self.readers.close_by_ref().await;
+    /// Ends the connections.
+    pub async fn close(&self, readers: bool) {
         let _ = self.writer.close_by_ref().await;
+        if readers {
+            let _ = self.readers.close_by_ref().await;
+        }
     }
 }
 

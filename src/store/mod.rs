@@ -15,6 +15,8 @@ mod rows;
 mod settle;
 mod shared;
 mod spool;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     config::Config,

@@ -3,8 +3,7 @@
 
 use super::{
     Command,
-    committer::{Committer, Failure},
-    keep::{Keep, Kept},
+    committer::{Committer, Failure, Group},
     queue::Work,
 };
 use crate::{
@@ -80,7 +79,7 @@ impl Committer {
         wait: Duration,
         group: &[Arc<Writeback>],
         probe: bool,
-    ) -> Result<(Arc<Vec<Keep>>, Vec<Option<Kept>>), Failure> {
+    ) -> Result<Group, Failure> {
         tokio::time::sleep(wait).await;
         if probe {
             self.examine().await?;

@@ -44,6 +44,8 @@ pub struct Shared {
     pub ack_timeout: Duration,
     /// `store.group`
     pub group: usize,
+    /// The last transaction failed, and its connection with it.
+    pub failed: AtomicBool,
     /// Reads fail.
     pub suspicion: Notify,
     /// Opened when the committer has replayed what was left, and closed never.
@@ -84,6 +86,7 @@ impl Opening {
             down: AtomicBool::new(!self.spool.is_drained()),
             full: AtomicBool::new(false),
             secret,
+            failed: AtomicBool::new(false),
             ack_timeout: Duration::from_millis(self.config.ack_timeout_ms),
             group: self.config.group.clamp(1, super::rows::CHUNK),
             suspicion: Notify::new(),
@@ -130,18 +133,35 @@ impl Shared {
         lock(&self.spool)
     }
 
-    /// New connections to a server: one that hangs would hang on after the server is back. A file
-    /// keeps its own, for SQLite serves one command after the other.
-    pub async fn reconnect(&self) -> Result<(), DbErr> {
-        if self.place.is_ours() {
-            return Ok(());
+    /// The connections to write with, made anew where the last transaction failed.
+    pub async fn writable(&self) -> Result<Arc<Database>, DbErr> {
+        let database = self.database();
+        if !self.failed.load(SeqCst) {
+            return Ok(database);
         }
-        let new = Arc::new(Database::open(&self.place, self.readers).await?);
-        let old = std::mem::replace(&mut *lock(&self.database), new);
+        let new = database.with_new_writer(&self.place).await?;
+        self.failed.store(false, SeqCst);
+        Ok(self.replace(new, false))
+    }
+
+    /// All connections to a server made anew: one that hangs would hang on after the server is
+    /// back.
+    pub async fn reconnect(&self) -> Result<Arc<Database>, DbErr> {
+        if self.place.is_ours() {
+            return self.writable().await;
+        }
+        let new = Database::open(&self.place, self.readers).await?;
+        self.failed.store(false, SeqCst);
+        Ok(self.replace(new, true))
+    }
+
+    fn replace(&self, new: Database, readers: bool) -> Arc<Database> {
+        let new = Arc::new(new);
+        let old = std::mem::replace(&mut *lock(&self.database), new.clone());
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(Duration::from_secs(1), old.close()).await;
+            let _ = tokio::time::timeout(Duration::from_secs(1), old.close(readers)).await;
         });
-        Ok(())
+        new
     }
 
     /// Reads a user.
