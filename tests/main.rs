@@ -14,6 +14,7 @@ mod not_said_of_oneself;
 mod pool_discovery;
 mod pool_ollama;
 mod pool_wire;
+mod resent_history;
 mod resume;
 mod store;
 mod store_down;

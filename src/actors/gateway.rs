@@ -112,6 +112,7 @@ fn admit(state: &State, case: &mut Case, asked: Submitted) -> Result<Asked, Erro
         model,
         said: news.said,
         present: news.present,
+        goes_on: news.goes_on,
         ask: asked.ask,
     })
 }

@@ -23,6 +23,8 @@ pub struct Asked {
     pub said: Option<Said>,
     /// Hashes of the user messages that the request already carries: their turns need no recall.
     pub present: HashSet<u64>,
+    /// A step of a tool loop, after its first.
+    pub goes_on: bool,
     /// What is asked.
     pub ask: Ask,
 }
@@ -126,6 +128,7 @@ fn pass(state: &State, prompt: &Port<Recalled>, turn: Turn<Asked>, found: Found)
                     &resident,
                     &case.turn,
                     &asked.present,
+                    asked.goes_on,
                     wanted,
                 );
                 Recall::of(resident, picked)

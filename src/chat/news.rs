@@ -38,6 +38,8 @@ pub struct News {
     /// Hashes of the user messages it carries, each alone and each run of them joined, as turns
     /// keep them: those turns need no recall.
     pub present: HashSet<u64>,
+    /// A step of a tool loop: the turn was begun by a request before this one.
+    pub goes_on: bool,
 }
 
 /// Reads it. New is the last run of user messages: those after the last `assistant` message, or,
@@ -78,7 +80,15 @@ pub fn news(secret: &Secret, user: &UserKey, conversation: Option<&str>, body: &
             query: joined(last).into(),
         }),
         present,
+        goes_on: goes_on(body),
     }
+}
+
+/// Whether the last word was the assistant's.
+fn goes_on(body: &ChatBody) -> bool {
+    let spoken = [Role::User, Role::Assistant];
+    let last = body.messages.iter().rfind(|m| spoken.contains(&m.role));
+    last.is_some_and(|m| m.role == Role::Assistant)
 }
 
 /// What one user message says.
@@ -157,6 +167,7 @@ mod tests {
             let next = read(step.clone().into());
             assert_eq!((&next.turn, query(&next)), (&one.turn, query(&one)));
             assert_eq!(next.present, one.present);
+            assert!(next.goes_on && !one.goes_on);
         }
         // The client's other way to write the same, and other system texts, change nothing.
         step[0] = json!({"role": "system", "content": "now it is noon"});
@@ -167,6 +178,7 @@ mod tests {
         let next = read(step.into());
         assert_ne!(next.turn, one.turn);
         assert_eq!(query(&next), "thanks");
+        assert!(!next.goes_on);
         assert_eq!(
             next.said.unwrap().conversation,
             one.said.unwrap().conversation

@@ -14,6 +14,8 @@ use std::{
 pub const QUERY_CHARS: usize = 400;
 /// How much of a recalled answer is shown, in characters.
 pub const ANSWER_CHARS: usize = 600;
+/// So many turns, kept elsewhere while a tool loop goes on, push nothing out of what it recalls.
+const ELSEWHERE: usize = 8;
 /// What stands around a turn in the prompt (a date, two roles), in tokens.
 const AROUND: usize = 10;
 
@@ -27,19 +29,24 @@ pub struct Selection {
 }
 
 /// Picks. `this` is the turn that asks; `present` the hashes of the user messages it carries;
-/// `conversation` the one whose last turns come back.
+/// `goes_on`: it is a step of a tool loop after its first, and sees what that one saw;
+/// `conversation` is the one whose last turns come back.
 pub fn select(
     config: &MemoryConfig,
     resident: &Resident,
     this: &TurnId,
     present: &HashSet<u64>,
+    goes_on: bool,
     conversation: Option<&str>,
 ) -> Selection {
-    // One less than are held: once this turn is kept itself, by the first step of a tool loop, the
-    // oldest one falls out, and the next step must see the same ones.
+    // Once this turn is kept itself, by the first step of a tool loop, the later steps must see the
+    // same ones: not what was kept meanwhile, and as many, though the oldest may have fallen out.
+    let own = resident.turns.iter().rposition(|turn| is(turn, this));
+    let until = own.filter(|_| goes_on).unwrap_or(resident.turns.len());
     let others = || {
-        let others = resident.turns.iter().rev().filter(|turn| turn.id != *this);
-        others.take(RECENT_TURNS - 1)
+        let others = resident.turns.range(..until).rev();
+        let others = others.filter(|turn| turn.id != *this);
+        others.take(RECENT_TURNS - 1 - ELSEWHERE)
     };
     let history = match conversation {
         None => Vec::new(),
@@ -66,6 +73,12 @@ pub fn select(
         });
     }
     Selection { memories, history }
+}
+
+/// Whether it is the turn, perhaps under an id of its own, for the plain one was taken long before.
+fn is(turn: &KeptTurn, this: &TurnId) -> bool {
+    let rest = turn.id.strip_prefix(&**this);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// The last whole turns that fit, oldest first. A turn that lacks one side stays out: two messages
@@ -142,7 +155,14 @@ mod tests {
         c: Option<&str>,
     ) -> (Vec<String>, Vec<String>) {
         let present = present.iter().map(|text| query_hash(text)).collect();
-        let found = select(&MemoryConfig::default(), user, &this.into(), &present, c);
+        let found = select(
+            &MemoryConfig::default(),
+            user,
+            &this.into(),
+            &present,
+            false,
+            c,
+        );
         let memories = found.memories.iter().map(|m| m.turn.id.to_string());
         let history = found.history.iter().map(|t| t.id.to_string());
         (memories.collect(), history.collect())
@@ -193,6 +213,7 @@ mod tests {
             &user,
             &"x".into(),
             &HashSet::new(),
+            false,
             None,
         );
         let tokens: usize = found.memories.iter().map(|m| m.tokens).sum();
@@ -203,16 +224,27 @@ mod tests {
 
     #[test]
     fn a_tool_loop_sees_the_same_once_its_own_turn_is_kept() {
-        let kept =
-            |from: usize| (from..RECENT_TURNS).map(|i| turn(&format!("t{i}"), "c", "q", "a"));
-        let (first, later) = (
-            resident(kept(0)),
-            resident(kept(1).chain([turn("me", "c", "q", "a")])),
-        );
-        assert_eq!(
-            picked(&first, "me", &[], None),
-            picked(&later, "me", &[], None)
-        );
+        let step = |goes_on, turns: &[&str]| {
+            let before = (0..RECENT_TURNS).map(|i| turn(&format!("t{i}"), "c", "q", "a"));
+            let after = turns.iter().map(|id| turn(id, "c", "q", "a"));
+            let mut user = resident(before.chain(after));
+            user.turns.drain(..turns.len());
+            let config = MemoryConfig {
+                recall_tokens: 10_000,
+                ..MemoryConfig::default()
+            };
+            let found = select(&config, &user, &"me".into(), &HashSet::new(), goes_on, None);
+            let ids = found.memories.iter().map(|m| m.turn.id.to_string());
+            ids.collect::<Vec<_>>()
+        };
+        let first = step(false, &[]);
+        assert_eq!(first[0], "t31");
+        for later in [&["me"][..], &["me", "else"], &["me-17", "else"]] {
+            assert_eq!(step(true, later), first);
+        }
+        // The same words once more begin it anew, and see what was kept since.
+        assert_eq!(step(false, &["me", "else"])[0], "else");
+        assert_eq!(step(true, &["mean", "else"])[..2], ["else", "mean"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     tongue::{Headings, named, written},
 };
 use crate::memory::{
-    ANSWER_CHARS, KeptTurn, Profile, QUERY_CHARS, Source, est_tokens, excerpt, history_tokens,
+    ANSWER_CHARS, KeptTurn, Profile, QUERY_CHARS, Slot, Source, est_tokens, excerpt, history_tokens,
 };
 use std::{cmp::Reverse, sync::Arc};
 use time::OffsetDateTime;
@@ -37,8 +37,8 @@ impl Rendering<'_> {
         tag.truncate(TAG);
         let share = |context| context * self.memory.context_percent / 100;
         let mut left = self.context.map_or(usize::MAX, share);
-        let headings = headings(&resident.profile, &recall.memories);
-        let profile = self.profile(&resident.profile, headings, &tag, left);
+        let profile = &resident.profile;
+        let profile = self.profile(profile, profile_headings(profile), &tag, left);
         left -= profile.as_ref().map_or(0, |block| est_tokens(block));
         let mut items = Vec::new();
         let mut history: Vec<_> = recall
@@ -53,6 +53,7 @@ impl Rendering<'_> {
             })
             .collect();
         history.reverse();
+        let headings = memories_headings(&resident.profile, &recall.memories);
         let (memories, recalled) = self.memories(&recall.memories, headings, &tag, left);
         items.splice(
             0..0,
@@ -153,25 +154,27 @@ impl Blocks {
     }
 }
 
-/// In the language the user asked for, else the one their profile is written in, else the one they
-/// spoke.
-fn headings(profile: &Profile, memories: &[RecalledTurn]) -> Headings {
-    let live = || {
-        profile
-            .slots
-            .iter()
-            .filter_map(|((_, key), slot)| Some((key, slot.value.as_deref()?)))
-    };
-    let asked = live().filter(|(key, _)| {
-        ["language", "语言", "言語", "언어"].contains(&key.to_lowercase().as_str())
-    });
-    asked
-        .filter_map(|(_, value)| named(value))
-        .next()
-        .unwrap_or_else(|| match live().next() {
-            Some(_) => written(live().map(|(_, value)| value)),
-            None => written(memories.iter().map(|m| &*m.turn.query)),
-        })
+/// In the language the user asked for, else the one their profile is written in.
+fn profile_headings(profile: &Profile) -> Headings {
+    let live = profile.slots.values().filter_map(|s| s.value.as_deref());
+    asked_for(profile, |_| true).unwrap_or_else(|| written(live))
+}
+
+/// In the language the user set, else the one they spoke: what a turn teaches must not change the
+/// block in the later steps of its own tool loop.
+fn memories_headings(profile: &Profile, memories: &[RecalledTurn]) -> Headings {
+    let spoken = memories.iter().map(|m| &*m.turn.query);
+    asked_for(profile, |slot| slot.source == Source::Put).unwrap_or_else(|| written(spoken))
+}
+
+/// The language that a slot names.
+fn asked_for(profile: &Profile, counts: impl Fn(&Slot) -> bool) -> Option<Headings> {
+    let mut slots = profile.slots.iter().filter(|(_, slot)| counts(slot));
+    slots.find_map(|((_, key), slot)| {
+        let key = key.to_lowercase();
+        let language = ["language", "语言", "言語", "언어"].contains(&&*key);
+        named(slot.value.as_deref().filter(|_| language)?)
+    })
 }
 
 fn turn_view(turn: &KeptTurn) -> TurnView {

@@ -83,6 +83,7 @@ fn recall(resident: &Arc<Resident>, conversation: Option<&str>) -> Recall {
         resident,
         &"now".into(),
         &HashSet::new(),
+        false,
         conversation,
     );
     Recall::of(resident.clone(), picked)

@@ -93,16 +93,19 @@ impl Client {
         }
     }
 
-    /// Asks and waits for the end: the data of the `done` event, with the answer as `text`.
+    /// Asks and waits for the end: the data of the `done` event, with the answer as `text` and
+    /// the data of the `recalled` event.
     pub async fn ask(&self, user: &str, query: &str) -> Result<Value, String> {
         let mut events = self.task(user, json!({ "query": query })).await?;
-        let mut text = String::new();
+        let (mut text, mut recalled) = (String::new(), Value::Null);
         while let Some(event) = events.next().await {
             match event.name.as_str() {
+                "recalled" => recalled = event.json(),
                 "token" => text += event.json()["text"].as_str().unwrap_or_default(),
                 "done" => {
                     let mut done = event.json();
                     done["text"] = text.into();
+                    done["recalled"] = recalled;
                     return Ok(done);
                 }
                 "error" => return Err(event.data),

@@ -119,10 +119,14 @@ pub struct Upstream {
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
+/// Says how a chat is answered.
+type Brain = Arc<dyn Fn(&Seen) -> Script + Send + Sync>;
+
 struct Shared {
     scripts: Mutex<VecDeque<Script>>,
     on_accept: Mutex<VecDeque<Script>>,
     always: Mutex<Option<Script>>,
+    brain: Mutex<Option<Brain>>,
     routes: Mutex<HashMap<String, Bytes>>,
     log: watch::Sender<Log>,
 }
@@ -142,6 +146,7 @@ impl Upstream {
             scripts: Mutex::default(),
             on_accept: Mutex::default(),
             always: Mutex::default(),
+            brain: Mutex::default(),
             routes: Mutex::default(),
             log: watch::Sender::new(Log::default()),
         });
@@ -195,6 +200,12 @@ impl Upstream {
     /// Every chat without a script of its own is answered so.
     pub fn always(&self, script: Script) -> &Self {
         *self.shared.always.lock().unwrap() = Some(script);
+        self
+    }
+
+    /// Every chat without a script is answered as `brain` says.
+    pub fn answers(&self, brain: impl Fn(&Seen) -> Script + Send + Sync + 'static) -> &Self {
+        *self.shared.brain.lock().unwrap() = Some(Arc::new(brain));
         self
     }
 
@@ -361,7 +372,8 @@ impl Shared {
         }
         let script = self.scripts.lock().unwrap().pop_front();
         let script = script.or_else(|| self.always.lock().unwrap().clone());
-        script.unwrap_or_else(|| ordinary(seen))
+        let brain = self.brain.lock().unwrap().clone();
+        script.unwrap_or_else(|| brain.map_or_else(|| ordinary(seen), |brain| brain(seen)))
     }
 
     /// False: the connection is to be closed; without its write half cleanly, else by a reset.
