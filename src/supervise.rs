@@ -159,10 +159,17 @@ impl<A: Supervised + Actor<Context = Context<A>>> Supervise<A> {
     /// Restarts until `restarting()` itself comes through, or nobody holds an address any more.
     fn revive(&mut self, mut cause: Cause) -> bool {
         loop {
-            self.count(&cause);
             match catch_quietly(|| self.actor.restart()) {
-                Ok(connected) => return connected,
-                Err(place) => cause = Cause::Panic(place),
+                Ok(true) => {
+                    self.count(&cause);
+                    return true;
+                }
+                // An actor that nobody can reach any more has ended; that is no failure.
+                Ok(false) => return false,
+                Err(place) => {
+                    self.count(&cause);
+                    cause = Cause::Panic(place);
+                }
             }
             // A `restarting()` that always panics must not spin: give up on the replica.
             if self.vitals.is_down() {

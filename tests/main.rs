@@ -7,8 +7,10 @@ mod support;
 
 mod bad_input;
 mod commands;
+mod degraded;
 mod disconnect;
 mod drain;
+mod durability;
 mod memory;
 mod not_said_of_oneself;
 mod pool_discovery;

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     memory::{Resident, Residents, UserKey},
 };
-use sea_orm::DbErr;
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
 use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -24,6 +24,8 @@ use tokio::sync::Notify;
 
 /// After so many failed reads in a row the committer looks whether the store is down.
 const SUSPICIOUS: u32 = 3;
+/// So often a server that starts asks its database for a connection, a second or two each time.
+const ATTEMPTS: usize = 10;
 const SECRET: &str = "secret";
 
 /// See the file's head.
@@ -72,11 +74,25 @@ pub struct Opening {
 }
 
 impl Opening {
+    /// A PostgreSQL that does not answer yet may be starting beside us.
+    async fn connect(&self) -> Result<Database, DbErr> {
+        for _ in 1..ATTEMPTS {
+            match Database::open(&self.place, self.config.readers).await {
+                Err(DbErr::Conn(RuntimeErr::SqlxError(e)))
+                    if matches!(*e, SqlxError::PoolTimedOut) =>
+                {
+                    tracing::info!("the database does not answer yet");
+                }
+                done => return done,
+            }
+        }
+        Database::open(&self.place, self.config.readers).await
+    }
+
     /// Connects and migrates.
     pub async fn open(self) -> Result<Shared, StoreError> {
         let failed = |error| self.place.error(&error);
-        let database = Database::open(&self.place, self.config.readers).await;
-        let database = database.map_err(failed)?;
+        let database = self.connect().await.map_err(failed)?;
         database.migrate(&self.place).await.map_err(failed)?;
         let secret = secret(&database).await.map_err(failed)?;
         Ok(Shared {

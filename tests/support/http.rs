@@ -98,7 +98,7 @@ impl Client {
     pub async fn ask(&self, user: &str, query: &str) -> Result<Value, String> {
         let mut events = self.task(user, json!({ "query": query })).await?;
         let (mut text, mut recalled) = (String::new(), Value::Null);
-        while let Some(event) = events.next().await {
+        while let Some(event) = events.try_next().await? {
             match event.name.as_str() {
                 "recalled" => recalled = event.json(),
                 "token" => text += event.json()["text"].as_str().unwrap_or_default(),
