@@ -263,6 +263,15 @@ async fn a_task_is_its_own_users_or_whoevers_holds_its_url() {
         let request = app.http.get(app.url(url)).header("last-event-id", last);
         assert_eq!(send(request).await.unwrap().status(), status, "{last}");
     }
+    let stream = app.get(url).await;
+    for (header, value) in [
+        ("content-type", "text/event-stream"),
+        ("cache-control", "no-cache"),
+        ("content-encoding", "identity"),
+        ("x-accel-buffering", "no"),
+    ] {
+        assert_eq!(stream.headers()[header], value);
+    }
     let by_query = app.get(&format!("{url}&last_event_id=2")).await;
     assert_eq!(
         Events::of(by_query).next().await.unwrap().id.as_deref(),

@@ -8,7 +8,7 @@ use super::{
     exchange::{self, Opened},
     fault::{self, Fault, Surface},
     identity,
-    openapi::{Attitude, Caller},
+    openapi::{Attitude, Caller, ChatRequest},
     relay::{Part, Relay, Unwritten},
 };
 use crate::{
@@ -31,7 +31,7 @@ use std::{convert::Infallible, rc::Rc, sync::Arc};
     description = "Every field passes through to the backend and back; memory is merged into `messages`. \
         A stream may carry the comment `: memory recorded` before `[DONE]`.",
     params(Caller, Attitude),
-    request_body(content = Object, description = "As OpenAI documents it"),
+    request_body = ChatRequest,
     responses((status = 200, description = "As the backend answers", content(
         (Object = "application/json"), (String = "text/event-stream")))),
 )]

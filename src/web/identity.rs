@@ -156,11 +156,23 @@ fn check(req: &HttpRequest) -> Result<(), Error> {
             return Err(Error::Forbidden(detail.into()));
         }
     }
-    let writes = matches!(*req.method(), Method::POST | Method::PUT | Method::PATCH);
-    if writes && !is_json(headers.get(header::CONTENT_TYPE)) {
+    let kind = headers.get(header::CONTENT_TYPE);
+    if is_write(req.method()) && (kind.is_some() || has_body(headers)) && !is_json(kind) {
         return Err(Error::Media);
     }
     Ok(())
+}
+
+fn is_write(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::POST | Method::PUT | Method::PATCH | Method::DELETE
+    )
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH);
+    headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|n| n != "0")
 }
 
 fn is_json(kind: Option<&header::HeaderValue>) -> bool {
@@ -278,7 +290,15 @@ mod tests {
             checked(post().insert_header(("content-type", "text/plain"))),
             Err(415)
         );
-        assert_eq!(checked(post()), Err(415));
+        assert_eq!(
+            checked(post().insert_header(("content-length", "2"))),
+            Err(415)
+        );
+        assert_eq!(
+            checked(post().insert_header(("transfer-encoding", "chunked"))),
+            Err(415)
+        );
+        assert_eq!(checked(post()), Ok(()), "there is nothing in it");
         for origin in [
             "http://evil.example",
             "null",

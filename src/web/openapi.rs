@@ -10,7 +10,7 @@ use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use std::sync::LazyLock;
 use utoipa::{
-    IntoParams, Modify, OpenApi,
+    IntoParams, Modify, OpenApi, ToSchema,
     openapi::{Content, Ref, Response, ResponseBuilder, path::Operation},
 };
 
@@ -20,7 +20,12 @@ use utoipa::{
 #[allow(dead_code)] // it documents what `identity` reads
 pub struct Caller {
     /// The user; without one there is no memory.
-    #[param(rename = "X-User-ID", example = "ada")]
+    #[param(
+        rename = "X-User-ID",
+        min_length = 1,
+        max_length = 128,
+        example = "ada"
+    )]
     user: Option<String>,
 }
 
@@ -30,7 +35,12 @@ pub struct Caller {
 #[allow(dead_code)] // it documents what `identity` reads
 pub struct Known {
     /// The user.
-    #[param(rename = "X-User-ID", example = "ada")]
+    #[param(
+        rename = "X-User-ID",
+        min_length = 1,
+        max_length = 128,
+        example = "ada"
+    )]
     user: String,
 }
 
@@ -39,12 +49,38 @@ pub struct Known {
 #[into_params(parameter_in = Header)]
 #[allow(dead_code)] // it documents what `identity` reads
 pub struct Attitude {
-    /// `on`, `read` or `off`; it can only ask for less than is configured.
-    #[param(rename = "X-Sundynix-Memory", example = "read")]
-    memory: Option<String>,
+    /// It can only ask for less than is configured.
+    #[param(rename = "X-Sundynix-Memory", inline)]
+    memory: Option<Memory>,
     /// Which conversation it belongs to.
-    #[param(rename = "X-Sundynix-Conversation")]
+    #[param(rename = "X-Sundynix-Conversation", min_length = 1, max_length = 256)]
     conversation: Option<String>,
+}
+
+/// What memory may do.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code)] // it documents what `identity` reads
+pub enum Memory {
+    /// Recall and remember.
+    On,
+    /// Recall only.
+    Read,
+    /// Neither.
+    Off,
+}
+
+/// A chat request: as OpenAI documents it, and passed through as it is.
+#[derive(ToSchema)]
+#[allow(dead_code)] // it documents what `ChatBody` reads
+pub struct ChatRequest {
+    /// Which model; else the default, or the only one.
+    model: Option<String>,
+    /// The conversation so far.
+    #[schema(value_type = Vec<Object>)]
+    messages: (),
+    /// Whether the answer comes as a stream.
+    stream: Option<bool>,
 }
 
 #[derive(OpenApi)]

@@ -34,6 +34,9 @@ const WATCH: Duration = Duration::from_millis(250);
 /// Connections may idle so long; SDKs keep theirs for a minute or so.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// How often a drain looks whether turns still run.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// What the connections may still take once no turn runs any more.
 const LAST_BYTES: u64 = 5;
 
@@ -201,11 +204,14 @@ async fn drain(state: &State, server: &ServerHandle) {
     tokio::time::sleep(Duration::from_millis(config.drain_wait_ms)).await;
     state.closed.store(true, SeqCst);
     let limit = Duration::from_secs(config.shutdown_timeout_s);
-    let all = u32::try_from(state.config.limits.max_inflight).unwrap_or(u32::MAX);
-    if timeout(limit, state.admission.acquire_many(all))
-        .await
-        .is_err()
-    {
+    // Not by acquiring them all: whoever waits for that holds those that are free, and ops would
+    // read a full house while it empties.
+    let empty = async {
+        while state.inflight() > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    if timeout(limit, empty).await.is_err() {
         tracing::warn!(
             running = state.inflight(),
             "some turns did not end in time: cutting them"

@@ -19,11 +19,13 @@ const LONGEST_WAIT: u64 = 600;
 #[serde(deny_unknown_fields)]
 pub struct TaskRequest {
     /// What the user asks.
+    #[schema(min_length = 1)]
     pub query: String,
     /// Which model; else the default, or the only one.
     #[serde(default)]
     pub model: Option<String>,
     /// Brings this conversation's last turns back, and goes on with it.
+    #[schema(min_length = 1, max_length = 256)]
     #[serde(default)]
     pub conversation: Option<String>,
     /// The application's own system text.
