@@ -2,6 +2,7 @@
 //! a queue that one committer empties in groups. Pools and committer live on a runtime of their
 //! own, so that a blocked commit blocks no worker.
 
+mod attempt;
 mod committer;
 mod database;
 mod directory;

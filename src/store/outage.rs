@@ -3,7 +3,8 @@
 
 use super::{
     Command,
-    committer::{Committer, Failure, Group},
+    attempt::Failure,
+    committer::{Committer, Group},
     queue::Work,
 };
 use crate::{
