@@ -5,6 +5,13 @@
 use sundynix::memory::statements;
 
 const CODE: &[&str] = &[
+    "My name is <name> and I live in <city>",
+    "Hello my name is [NAME] and I work at [COMPANY]",
+    "My name is {first_name}",
+    "My name is X and I live in Y",
+    "我叫XXX，来自XX",
+    "我的名字是XX",
+    "sed 's/foo/my name is Bob/' file.txt",
     "```\nmy name is Bob\n```",
     "```python\n# I like tabs\nname = 'Bob'  # my name is Bob\n```\nWhy does this fail?",
     "~~~\nI live in Paris\n~~~",
@@ -104,6 +111,10 @@ const QUOTED: &[&str] = &[
 ];
 
 const ASKED: &[&str] = &[
+    "我住北京还是上海来着",
+    "我喜欢咖啡还是茶？",
+    "I like tea vs I enjoy tea",
+    "can you guess where I live? I live in...",
     "What is my name?",
     "what's my name",
     "Is my name Ada?",
@@ -193,6 +204,10 @@ const SUPPOSED: &[&str] = &[
 ];
 
 const PLAYED: &[&str] = &[
+    "You are Sherlock Holmes. I'm Watson, I live in Baker Street.",
+    "Roleplay time! I am Captain Kirk and I live in space.",
+    "来玩剧本杀吧，我叫林黛玉，我住在大观园",
+    "You are Bob. My name is Tom.",
     "We're doing improv. I'm a doctor and you're the patient.",
     "User story: As a user I prefer dark mode",
     "As a user, I prefer dark mode",
@@ -303,6 +318,11 @@ const WORKED_ON: &[&str] = &[
 ];
 
 const PASTED: &[&str] = &[
+    "Below is an email from a customer. My name is Tom and I hate waiting.",
+    "Please summarise this CV\n\nJohn Smith\nI'm a software engineer from Boston.\nI live in New York and I work at IBM.",
+    "附件内容如下：\n我叫王伟，我是工程师，我住在深圳。",
+    "帮我看看这份简历：\n姓名王伟\n我是一名工程师\n我在腾讯工作",
+    "【个人简介】我叫王伟，我是工程师",
     "1. What is your name? My name is Bob.\n2. Where do you live? I live in Rome.",
     "10:31 Bob: my name is Bob",
     "<Bob> my name is Bob",
@@ -364,6 +384,8 @@ const NOT_ONESELF: &[&str] = &[
 ];
 
 const NO_FACT: &[&str] = &[
+    "I work for a living",
+    "I'm allergic to bad code",
     "I like B",
     "I like number 3 best",
     "I live in Bob's house in Rome",

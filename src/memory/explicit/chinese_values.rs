@@ -18,7 +18,7 @@ pub enum Tail {
 /// Words that ask. A clause with one of them states nothing.
 const ASKING: &str = "\
     什么 怎么 怎样 如何 为何 为什么 哪 谁 多少 多大 几岁 几号 是不是 有没有 要不要 能不能 \
-    可不可以 会不会 喜不喜欢 爱不爱 对不对 好不好 啥 何时 何处 是否 猜 吗";
+    可不可以 会不会 喜不喜欢 爱不爱 对不对 好不好 啥 何时 何处 是否 猜 吗 来着";
 
 /// Whether a clause asks.
 pub fn tail(clause: &str) -> Tail {
@@ -101,7 +101,9 @@ pub fn name(rest: &str, loose: bool) -> usize {
         let shaped = |c: char| (c.is_alphabetic() && !is_han(c)) || " -'’.".contains(c);
         let len = value.len() - value.trim_start_matches(shaped).len();
         let latin = value[..len].trim_end();
-        let fits = len == value.len() && latin.split(' ').count() <= 4 && latin.len() <= 60;
+        let stands_for = latin.chars().all(|c| matches!(c, 'x' | ' '));
+        let fits =
+            len == value.len() && !stands_for && latin.split(' ').count() <= 4 && latin.len() <= 60;
         return if fits { latin.len() } else { 0 };
     }
     const NOT_FIRST: &str = "\
@@ -142,7 +144,7 @@ pub fn thing(rest: &str) -> usize {
         吗 不 谁 什么 哪 好 起 咱 和你 跟你 与你 被 以上 上面 前者 后者 第一 第二 第三 国庆 \
         在一起 之 也 但 而 如果";
     let value = trimmed(&rest[..until(rest, BREAKS)]);
-    let talk = holds(value, "这个 那个 这样 这种 那种 这些 那些 上述 以上");
+    let talk = holds(value, "还是 这个 那个 这样 这种 那种 这些 那些 上述 以上");
     let spouse = value == "人"
         || value.starts_with("人") && !value.starts_with("人工") && !value.starts_with("人文");
     if value.is_empty() || starts(value, NOT_FIRST) || talk || spouse || value.contains(CODE) {
@@ -177,7 +179,7 @@ pub fn place(rest: &str) -> usize {
     let shaped = value
         .chars()
         .all(|c| c.is_alphabetic() || " -,·'’".contains(c));
-    let unsure = rest[value.len()..].starts_with('或');
+    let unsure = starts(&rest[value.len()..], "或 还是");
     let fits = (2..=20).contains(&chars(value)) && shaped && !unsure;
     if !fits || starts(value, NOT_FIRST) {
         0

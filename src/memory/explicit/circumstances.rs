@@ -20,7 +20,11 @@ pub fn being(scene: Scene, c: &mut Cursor, start: usize, no: bool) -> Option<Fou
         } else {
             "allergic to "
         };
-        let len = thing(scene.text, c.rest());
+        let joke = listed(
+            "bad stupid work mornings mondays code meetings people bugs bullshit",
+            c.peek(),
+        );
+        let len = if joke { 0 } else { thing(scene.text, c.rest()) };
         return scene.found(c, start, len, What::allergy(label));
     }
     if c.eat_any("a fan of|fan of|fond of").is_some() {
@@ -121,7 +125,12 @@ pub fn work(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
             "free night nights day days hours peanuts money fun least most first last",
             c.peek(),
         );
-        let len = if idle || len == 1 && article { 0 } else { len };
+        let living = c.rest().get(1).is_some_and(|w| w.low == "living");
+        let len = if idle || living || len == 1 && article {
+            0
+        } else {
+            len
+        };
         return scene.found(c, start, len, What::fact("work", "employer"));
     }
     if c.eat("in") {

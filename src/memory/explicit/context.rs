@@ -42,7 +42,12 @@ pub fn judge(plain: &Plain, sentence: &Sentence, found: &[Found]) -> Verdict {
             Verdict::Nothing
         };
     }
-    if any(&line, FICTION) || supposes(&said) || holds(&han, FICTION_HAN) || you_are_han(&han) {
+    if any(&line, FICTION)
+        || gives_a_name(plain, &said)
+        || supposes(&said)
+        || holds(&han, FICTION_HAN)
+        || you_are_han(&han)
+    {
         return Verdict::Nothing;
     }
     if found.is_empty() && works_on_it(&said) || names_a_language(plain, sentence) {
@@ -160,6 +165,14 @@ pub fn asks_else(plain: &Plain, rest: &[Range<usize>]) -> bool {
     let open = "what where how which who why can could would when";
     // "isn't it", "do I", "is it": three words that ask the statement again.
     listed(ask, c.peek()) && (listed(open, c.peek()) || rest.len() > 3)
+}
+
+/// "You are Sherlock Holmes": a part is given out.
+fn gives_a_name(plain: &Plain, said: &[Said]) -> bool {
+    said.windows(3).any(|w| {
+        let capital = plain.text[w[2].at..].starts_with(char::is_uppercase);
+        w[0].low == "you" && w[1].low == "are" && capital && w[2].low != "i"
+    })
 }
 
 /// "Suppose …", "imagine …": an order, not "I suppose".

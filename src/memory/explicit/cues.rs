@@ -29,7 +29,8 @@ pub const TALES: &str = "\
      character | diary | essay | article | transcript | excerpt | passage | quote | quotation | caption | \
      letter | cover letter | curriculum vitae | resume | biography | bio | speech | interview | tweet | \
      prompt | exercise | quiz | fill in | fill the | flashcard | sentence | sentences | paragraph | \
-     translation | subtitle | subtitles | testimonial | review | template | readme | changelog | abstract ";
+     translation | subtitle | subtitles | testimonial | review | template | readme | changelog | abstract | below is | here is a | \
+     here is an | here is the | here is my | an email | an e-mail | from a customer | from a user ";
 
 /// Talk of wording.
 pub const ABOUT_A_TEXT: &str = "\

@@ -82,7 +82,7 @@ fn lines(text: &str, mask: &mut Mask) -> Option<()> {
             mask.put(from, to, CODE);
             continue;
         }
-        if letter(line) || line.contains("__") {
+        if letter(line) || line.contains("__") || placeholder(line) {
             return None;
         }
         labels += usize::from(label(line));
@@ -138,6 +138,23 @@ fn letter(line: &str) -> bool {
     let line = normal(line);
     let bare = line.trim_end_matches([',', '，', '.', '!', '！', '。']);
     OPEN.iter().any(|o| line.starts_with(o)) || CLOSE.contains(&bare)
+}
+
+/// `<name>`, `{city}`, `[COMPANY]`: a template.
+fn placeholder(line: &str) -> bool {
+    line.char_indices().any(|(at, open)| {
+        let close = match open {
+            '<' => '>',
+            '{' => '}',
+            '[' => ']',
+            _ => return false,
+        };
+        let inner = line[at + 1..]
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || "_- ".contains(*c));
+        let len: usize = inner.map(char::len_utf8).sum();
+        (1..=24).contains(&len) && line[at + 1 + len..].starts_with(close)
+    })
 }
 
 /// `Name: …`, as in transcripts, forms and the headers of a mail; not `my name: …`.

@@ -53,9 +53,11 @@ pub fn name(text: &str, words: &[Word]) -> usize {
                     "of" | "to" | "as" | "than" | "that" | "for" | "on" | "when" | "if"
                 ));
     let odd = words[..len].iter().any(|w| {
-        is(NOT_A_NAME, w) && !capital(text, w) || is("test testing foo bar null none maybe", w)
+        is(NOT_A_NAME, w) && !capital(text, w)
+            || is("test testing foo bar null none maybe xx xxx xyz", w)
     });
-    if describes || odd || listed("or is are was were", after) {
+    let letter = len == 1 && first.low.len() == 1;
+    if describes || odd || letter || listed("or is are was were", after) {
         0
     } else {
         len
@@ -104,7 +106,7 @@ pub fn place(text: &str, words: &[Word]) -> usize {
                 w,
             )
         })
-        || len == 1 && participle(first.low);
+        || len == 1 && (participle(first.low) || first.low.len() == 1);
     if odd { 0 } else { len }
 }
 
@@ -138,7 +140,9 @@ pub fn thing(text: &str, words: &[Word]) -> usize {
         && is("in", &own[len - 2])
         && is(LANGUAGES, &own[len - 1])
         && !is("answers replies", first);
-    let idea = told_of
+    let against = own.iter().any(|w| is("vs versus", w));
+    let idea = against
+        || told_of
         || letter
         || tongue
         || own.len() > 1 && is("idea way fact sound part look", &own[1]);
