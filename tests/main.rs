@@ -21,3 +21,4 @@ mod resent_history;
 mod resume;
 mod store;
 mod store_down;
+mod whole_way;

@@ -57,7 +57,8 @@ impl Rig {
             unedited: None,
             stream,
         };
-        self.client.open(self.lease.backend(), &request).await
+        let opened = self.client.open(self.lease.backend(), &request).await;
+        opened.map(|(answer, _)| answer)
     }
 
     async fn fail(&self, stream: bool) -> Failure {

@@ -3,7 +3,11 @@
 //! backend goes on generating as long as somebody seems to listen; read to its end, it leaves the
 //! connection to the next request.
 
-use super::{Backend, backend::Seen};
+use super::{
+    Backend,
+    backend::Seen,
+    extras::{Extras, extras},
+};
 use crate::error::Error;
 use awc::ClientResponse;
 use bytes::{Bytes, BytesMut};
@@ -18,6 +22,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// See the file's head.
 pub(super) struct Body {
+    /// What its head says beyond it.
+    pub(super) extras: Extras,
     /// `None`: at its end. It must not be polled again then, and an error must close it.
     response: Option<ClientResponse>,
     /// May lie before the true end of patience, and is put off then: a timer costs more to move
@@ -34,6 +40,7 @@ impl Body {
     /// The first bytes are waited for until `first`, any more for `idle` each.
     pub(super) fn new(response: ClientResponse, first: Instant, idle: Duration) -> Self {
         Body {
+            extras: extras(response.headers()),
             response: Some(response),
             alarm: Box::pin(sleep_until(first)),
             last: None,

@@ -5,6 +5,7 @@ use super::{
     Backend, Request,
     body::Body,
     dial::{self, Dial},
+    extras::Extras,
     ollama, openai, refusal, simulator,
 };
 use crate::{
@@ -101,12 +102,18 @@ impl Client {
         }
     }
 
-    /// Opens the exchange and waits for the head of the answer, or for a whole one.
-    pub async fn open(&self, backend: &Backend, request: &Request) -> Result<Answer, Failure> {
+    /// Opens the exchange and waits for the head of the answer, or for a whole one; and what the
+    /// head says beside it.
+    pub async fn open(
+        &self,
+        backend: &Backend,
+        request: &Request,
+    ) -> Result<(Answer, Extras), Failure> {
+        let plain = |answer| (answer, Extras::new());
         let opened = match backend.dialect {
             DialectName::Openai => openai::open(self, backend, request).await,
-            DialectName::Ollama => ollama::open(self, backend, request).await,
-            DialectName::Simulator => Ok(simulator::open(backend.pace, request).await),
+            DialectName::Ollama => ollama::open(self, backend, request).await.map(plain),
+            DialectName::Simulator => Ok(plain(simulator::open(backend.pace, request).await)),
         };
         match &opened {
             Ok(_) => backend.seen.served(),
@@ -168,9 +175,9 @@ impl Client {
         &self,
         backend: &Backend,
         body: Bytes,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<(Bytes, Extras), Failure> {
         let body = self.post(backend, body, &["application/json"]).await;
-        let body = body.map_err(|failure| match failure.error {
+        let mut body = body.map_err(|failure| match failure.error {
             // It may well be at work: another would do the same work again.
             Error::Timeout(_) => Failure {
                 error: Error::Timeout("the answer"),
@@ -178,6 +185,7 @@ impl Client {
             },
             _ => failure,
         })?;
+        let extras = std::mem::take(&mut body.extras);
         let whole = body.read(WHOLE_BYTES).await.map_err(Failure::elsewhere)?;
         match refusal::under_200(&whole) {
             // Also finds a body that ended early: awc takes that for its end.
@@ -185,7 +193,7 @@ impl Client {
             Ok(Some(said)) => Err(Failure::elsewhere(
                 said.upstream("it answered with an error"),
             )),
-            Ok(None) => Ok(whole),
+            Ok(None) => Ok((whole, extras)),
         }
     }
 

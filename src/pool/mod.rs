@@ -8,6 +8,7 @@ mod chunk;
 mod client;
 mod dial;
 mod discover;
+mod extras;
 mod lease;
 mod ollama;
 mod openai;
@@ -18,6 +19,7 @@ pub mod simulator;
 pub use backend::{Backend, BackendId, BackendStatus, BadBackend};
 pub use client::{Answer, Client, Failure};
 pub use discover::{find_ollama, watch};
+pub use extras::Extras;
 pub use lease::Lease;
 
 use crate::{config::Config, error::Error};

@@ -37,7 +37,7 @@ pub(super) async fn open(
         };
         return Ok(Answer::Stream(Box::pin(lines.translated())));
     }
-    let whole = client.post_whole(backend, body).await?;
+    let (whole, _) = client.post_whole(backend, body).await?;
     let whole = answer::whole(&chunks, &whole).map_err(Failure::elsewhere)?;
     Ok(Answer::Whole(whole))
 }

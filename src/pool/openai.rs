@@ -1,22 +1,22 @@
 //! The OpenAI dialect: vLLM, llama.cpp and everything else with `/v1/chat/completions`. Bytes
 //! pass through as they are, both ways.
 
-use super::{Answer, Backend, Client, Failure, Request, catalog::Listed};
+use super::{Answer, Backend, Client, Extras, Failure, Request, catalog::Listed};
 use serde::Deserialize;
 
 pub(super) async fn open(
     client: &Client,
     backend: &Backend,
     request: &Request,
-) -> Result<Answer, Failure> {
+) -> Result<(Answer, Extras), Failure> {
     let body = request.body.clone();
-    Ok(match request.stream {
-        true => {
-            let body = client.post(backend, body, &["text/event-stream"]).await?;
-            Answer::Stream(Box::pin(body.counted(backend)))
-        }
-        false => Answer::Whole(client.post_whole(backend, body).await?),
-    })
+    if !request.stream {
+        let (whole, extras) = client.post_whole(backend, body).await?;
+        return Ok((Answer::Whole(whole), extras));
+    }
+    let mut body = client.post(backend, body, &["text/event-stream"]).await?;
+    let extras = std::mem::take(&mut body.extras);
+    Ok((Answer::Stream(Box::pin(body.counted(backend))), extras))
 }
 
 /// `GET /v1/models`. llama.cpp mixes Ollama's `models` into it; only `data` counts.

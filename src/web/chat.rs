@@ -62,6 +62,9 @@ async fn answer(
     };
     let opened = exchange::open(&graph, case, submitted).await?;
     let mut response = HttpResponse::Ok();
+    for header in &opened.extras {
+        response.append_header(header.clone());
+    }
     extras(&mut response, &opened.call, &request_id);
     match opened.answer {
         Answer::Whole(whole) if !streams => Ok(all(graph, opened.call, whole, response).await),

@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     graph::{Answering, Graph},
     memory::MemoryMode,
-    pool::Answer,
+    pool::{Answer, Extras},
     prompt::{RecallReport, RecallState},
     state::State,
     turn::{Call, Case},
@@ -80,6 +80,8 @@ pub struct Opened {
     pub call: Call,
     /// What comes.
     pub answer: Answer,
+    /// What the backend says beside it.
+    pub extras: Extras,
 }
 
 /// Walks the graph and opens the answer. Dropping the future gives everything back.
@@ -90,7 +92,13 @@ pub async fn open(graph: &Graph, case: Case, submitted: Submitted) -> Result<Ope
         let opening = graph.client.open(call.lease.backend(), &call.request);
         let opened = timeout_at(deadline.into(), opening).await;
         let failure = match opened.map_err(|_| Error::Timeout("the request"))? {
-            Ok(answer) => return Ok(Opened { call, answer }),
+            Ok((answer, extras)) => {
+                return Ok(Opened {
+                    call,
+                    answer,
+                    extras,
+                });
+            }
             Err(failure) => failure,
         };
         tracing::info!(

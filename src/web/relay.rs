@@ -84,7 +84,7 @@ impl Relay {
     }
 
     fn new(opened: Opened, memory: MemoryPort, native: bool) -> Self {
-        let Opened { call, answer } = opened;
+        let Opened { call, answer, .. } = opened;
         let upstream = match answer {
             Answer::Stream(upstream) => upstream,
             // A backend that does not stream when asked to: its answer is one event.
