@@ -11,6 +11,7 @@ mod degraded;
 mod disconnect;
 mod drain;
 mod durability;
+mod event_source;
 mod health;
 mod memory;
 mod not_said_of_oneself;

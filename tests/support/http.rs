@@ -16,7 +16,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Connections live here and not on a test's own runtime: a test that blocks (a drop that waits
 /// for its server to end) would keep them open.
-static NET: LazyLock<Runtime> = LazyLock::new(|| {
+pub(super) static NET: LazyLock<Runtime> = LazyLock::new(|| {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().unwrap()
 });

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod answers;
+pub mod browser;
 pub mod http;
 pub mod llama;
 pub mod openai_sdk;
@@ -10,9 +11,12 @@ pub mod process;
 pub mod python;
 pub mod server;
 pub mod store;
+pub mod tap;
 pub mod upstream;
 
+pub use browser::Browser;
 pub use http::{Client, Event, Events, Raw};
 pub use llama::Llama;
 pub use process::Process;
 pub use server::{App, config, spawn_app, spawn_app_in, until};
+pub use tap::Tap;

@@ -40,6 +40,9 @@ pub fn config(dir: &TempDir) -> Config {
     config.server.data = dir.path().join("data");
     config.server.workers = 2;
     config.server.shutdown_timeout_s = 5;
+    // A busy machine is no slow store; tests of slow stores set their own.
+    config.memory.recall_timeout_ms = 30_000;
+    config.store.ack_timeout_ms = 30_000;
     config.simulator.first_token_ms = 0;
     config.simulator.token_ms = 0;
     config.backend.push(BackendConfig {

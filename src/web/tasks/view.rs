@@ -33,6 +33,10 @@ use tokio::{
 /// A silent connection gets a sign of life this often.
 const QUIET: Duration = Duration::from_secs(15);
 
+/// A browser comes back so soon after a cut (by itself it waits three seconds or more); in front of
+/// a stream's first event.
+const RETRY: &[u8] = b"retry: 1000\n";
+
 /// A cancelled task is waited for so long, to tell its last state.
 const CANCELLING: Duration = Duration::from_secs(1);
 
@@ -206,12 +210,14 @@ pub(super) fn stream(task: Arc<Task>, seen: usize) -> HttpResponse {
         seen: usize,
         more: watch::Receiver<usize>,
         ping: Interval,
+        begun: bool,
     }
     let at = At {
         more: task.watch(),
         task,
         seen,
         ping: interval_at(Instant::now() + QUIET, QUIET),
+        begun: false,
     };
     let events = stream::unfold(Some(at), |at| async move {
         let mut at = at?;
@@ -221,7 +227,12 @@ pub(super) fn stream(task: Arc<Task>, seen: usize) -> HttpResponse {
             if !events.is_empty() {
                 at.seen += events.len();
                 at.ping.reset();
-                return Some((Ok::<_, Infallible>(joined(events)), (!ended).then_some(at)));
+                let start = if at.begun { &[][..] } else { RETRY };
+                at.begun = true;
+                return Some((
+                    Ok::<_, Infallible>(joined(start, events)),
+                    (!ended).then_some(at),
+                ));
             }
             tokio::select! {
                 more = at.more.changed() => more.ok()?,
@@ -232,11 +243,11 @@ pub(super) fn stream(task: Arc<Task>, seen: usize) -> HttpResponse {
     fault::sse(&mut HttpResponse::Ok()).streaming(events)
 }
 
-fn joined(mut events: Vec<Bytes>) -> Bytes {
-    if events.len() == 1 {
+fn joined(start: &[u8], mut events: Vec<Bytes>) -> Bytes {
+    if start.is_empty() && events.len() == 1 {
         return events.swap_remove(0);
     }
-    let mut all = BytesMut::new();
+    let mut all = BytesMut::from(start);
     events.iter().for_each(|event| all.extend_from_slice(event));
     all.freeze()
 }
