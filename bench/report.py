@@ -20,7 +20,7 @@ READING = """## How to read it
 * CPU is the user and system time of all threads of the server under test between the edges of a window, divided by
   what was answered in it. It holds the kernel's work in the server's name; on loopback a send pays for the
   receiver's half too. For `direct` it is the mock's own. Trust this figure first: a quiet machine repeats it within
-  5 %, one that others keep busy within 20 % (cold caches make it higher, tokens that come in bunches lower).
+  10 %, one that others keep busy within 20 % (cold caches make it higher, tokens that come in bunches lower).
 * The server has core 0 for itself; the mock and the load generator share core 1. Latencies are therefore those of two
   cores, and good only for comparison within a table: read the `+` columns. On a busy machine they are the scheduler's.
 * Non-stream answers have 16 tokens, streams 100, each token a write of its own of about 250 bytes. A request is about
