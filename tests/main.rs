@@ -22,4 +22,5 @@ mod resent_history;
 mod resume;
 mod store;
 mod store_down;
+mod supervision;
 mod whole_way;

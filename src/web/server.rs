@@ -36,6 +36,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How often a drain looks whether turns still run.
 const LOOK: Duration = Duration::from_millis(10);
+/// The head of a request may take so long to arrive.
+const REQUEST_HEAD: Duration = Duration::from_secs(30);
 
 /// What the connections may still take once no turn runs any more.
 const LAST_BYTES: u64 = 5;
@@ -106,6 +108,8 @@ async fn serve(
     // request on a connection waits 40 ms for a delayed ACK.
     .h1_allow_half_closed(false)
     .tcp_nodelay(true)
+    // A client may be as slow as this machine is busy: the default of 5 s answers 408 to some.
+    .client_request_timeout(REQUEST_HEAD)
     .disable_signals()
     .shutdown_timeout(LAST_BYTES)
     .listen(listener)?
