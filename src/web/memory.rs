@@ -106,7 +106,7 @@ pub struct Preferences {
     description = "What is named is set, `null` removes, the rest stays. What is set here is pinned: only a \
         later statement of the user's own changes it.",
     request_body = Preferences,
-    params(Known, ("If-Match" = Option<String>, Header, description = "Only if the profile is still at this version")),
+    params(Known, ("If-Match" = Option<String>, Header, pattern = r#"^((W/)?"\d+"|\*)$"#, description = "Only if the profile is still at this version")),
     responses(
         (status = 200, description = "The profile as it now is", body = Shown,
             headers(("ETag" = String, description = "The version"))),
@@ -137,7 +137,7 @@ async fn put(
     params(
         Known,
         ("topic" = String, Path), ("key" = String, Path),
-        ("If-Match" = Option<String>, Header, description = "Only if the profile is still at this version"),
+        ("If-Match" = Option<String>, Header, pattern = r#"^((W/)?"\d+"|\*)$"#, description = "Only if the profile is still at this version"),
     ),
     responses(
         (status = 200, description = "The profile as it now is; older turns never teach the value again",

@@ -77,7 +77,7 @@ pub struct ChatRequest {
     /// Which model; else the default, or the only one.
     model: Option<String>,
     /// The conversation so far.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Object>, min_items = 1)]
     messages: (),
     /// Whether the answer comes as a stream.
     stream: Option<bool>,

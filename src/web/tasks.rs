@@ -61,7 +61,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
     params(
         Caller, Attitude,
         ("Prefer" = Option<String>, Header, description = "`wait=30`: wait so many seconds for the whole answer"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body is the same task"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, description = "The same key and body is the same task"),
     ),
     request_body = TaskRequest,
     responses(
