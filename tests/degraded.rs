@@ -39,7 +39,10 @@ async fn ask_on(client: Client, ledger: Arc<Ledger>) {
     while !ledger.stop.load(SeqCst) {
         let n = ledger.next.fetch_add(1, SeqCst);
         let query = format!("question {n}");
-        let done = client.ask(&format!("u{}", n % 5), &query).await.unwrap();
+        let done = client
+            .ask_briefly(&format!("u{}", n % 5), &query)
+            .await
+            .unwrap();
         let memory = done["memory"].as_str().unwrap().to_owned();
         ledger.told.lock().unwrap().insert(query, memory);
     }

@@ -33,7 +33,7 @@ async fn ask_on(client: crate::support::Client, ledger: Arc<Ledger>) {
         // Half over each surface.
         let memory = match n % 2 {
             0 => client
-                .ask(&user(n), &query)
+                .ask_briefly(&user(n), &query)
                 .await
                 .map(|done| done["memory"].to_string()),
             _ => chat(&client, &user(n), &query).await,
@@ -55,7 +55,7 @@ fn user(n: usize) -> String {
 
 /// What the comment before `[DONE]` says of memory.
 async fn chat(client: &crate::support::Client, user: &str, query: &str) -> Result<String, String> {
-    let body = json!({"model": "simulator", "messages": [{"role": "user", "content": query}]});
+    let body = json!({"model": "simulator", "max_tokens": 4, "messages": [{"role": "user", "content": query}]});
     let mut events = client.chat(user, body).await?;
     let mut memory = String::new();
     while let Some(event) = events.try_next().await? {
@@ -107,7 +107,10 @@ async fn survives(env: &[(&str, &str)], url: impl Fn(&Process) -> String) {
     }
     // One more turn of each user: whatever a crash left unsettled is settled by then.
     for n in 0..USERS {
-        let done = server.ask(&user(n), "What do I like?").await.unwrap();
+        let done = server
+            .ask_briefly(&user(n), "What do I like?")
+            .await
+            .unwrap();
         assert_ne!(done["memory"], "off");
     }
     server.signal("TERM");

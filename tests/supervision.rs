@@ -29,7 +29,10 @@ async fn under_load<F: Future<Output = ()>>(app: &App, meanwhile: F) -> (usize, 
             while !stop.load(SeqCst) {
                 round += 1;
                 let user = format!("u{n}");
-                match app.ask(&user, &format!("question {round} of {n}")).await {
+                match app
+                    .ask_briefly(&user, &format!("question {round} of {n}"))
+                    .await
+                {
                     Ok(done) if done["memory"] == "recorded" => answers.fetch_add(1, SeqCst),
                     Ok(done) => {
                         failures.push(format!("not recorded: {done}"));
@@ -131,7 +134,7 @@ async fn past_the_intensity_a_sibling_takes_over() {
     // Everything now goes through worker 1's replicas, whichever worker took the connection.
     for n in 0..16 {
         app.client()
-            .ask("ada", &format!("still here? {n}"))
+            .ask_briefly("ada", &format!("still here? {n}"))
             .await
             .unwrap();
     }
@@ -147,7 +150,10 @@ async fn with_nobody_left_it_drains_and_exits_non_zero() {
             c.server.drain_wait_ms = 300;
         })
         .await;
-        app.client().ask("ada", "my name is Ada").await.unwrap();
+        app.client()
+            .ask_briefly("ada", "my name is Ada")
+            .await
+            .unwrap();
         for _ in 0..3 {
             let before = app.restarts(node);
             let told = app.state.roster.poke(node, None, Poke::Panic) as u64;
