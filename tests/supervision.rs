@@ -49,6 +49,8 @@ async fn under_load<F: Future<Output = ()>>(app: &App, meanwhile: F) -> (usize, 
     });
     let clients: Vec<_> = clients.collect();
     meanwhile.await;
+    // The clients may be slower than what happened to the server meanwhile.
+    app.until(|| answers.load(SeqCst) > 0).await;
     stop.store(true, SeqCst);
     let failures = join_all(clients)
         .await

@@ -94,7 +94,8 @@ fn admit(state: &State, case: &mut Case, asked: Submitted) -> Result<Asked, Erro
     } else {
         case.mode = MemoryMode::Off;
     }
-    let news = match (&asked.ask, &case.user) {
+    let remembers = case.user.as_ref().filter(|_| case.mode > MemoryMode::Off);
+    let news = match (&asked.ask, remembers) {
         (Ask::Chat(body), Some(user)) => news(&state.secret, user, conversation, body),
         (Ask::Chat(_), None) => News::default(),
         (Ask::Native(task), _) => News {

@@ -193,6 +193,8 @@ pub async fn connect(place: &Place, connections: u32) -> Result<DatabaseConnecti
                 .statement_cache_capacity(256)
                 // Erased means erased: freed pages are overwritten.
                 .pragma("secure_delete", "ON")
+                // What statements return goes through a temporary table: not through a file.
+                .pragma("temp_store", "MEMORY")
         });
     } else {
         options

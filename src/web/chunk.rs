@@ -2,10 +2,10 @@
 //! after a byte search that finds nothing of note in them.
 
 use bytes::Bytes;
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
 /// One event, as far as the relay has to know it.
 #[derive(Debug)]
@@ -18,14 +18,15 @@ pub enum Event {
     Notable,
 }
 
+/// The members that make an event worth reading; made once, for it is done per token.
+static NOTABLE: LazyLock<[Finder<'static>; 3]> =
+    LazyLock::new(|| ["\"finish_reason\"", "\"usage\"", "\"error\""].map(Finder::new));
+
 /// Judges an event by byte search.
 pub fn judge(data: &[u8]) -> Event {
     if data.trim_ascii() == b"[DONE]" {
         Event::Done
-    } else if says(data, b"\"finish_reason\"")
-        || says(data, b"\"usage\"")
-        || says(data, b"\"error\"")
-    {
+    } else if NOTABLE.iter().any(|member| says(data, member)) {
         Event::Notable
     } else {
         Event::Plain
@@ -34,9 +35,9 @@ pub fn judge(data: &[u8]) -> Event {
 
 /// Whether the member is there with a value other than `null`. Inside a JSON string its quotes
 /// would be escaped, so what is found is a key (or a whole string, which parsing will tell).
-fn says(data: &[u8], key: &[u8]) -> bool {
-    memmem::find_iter(data, key).any(|at| {
-        let after = data[at + key.len()..].trim_ascii_start();
+fn says(data: &[u8], member: &Finder<'_>) -> bool {
+    member.find_iter(data).any(|at| {
+        let after = data[at + member.needle().len()..].trim_ascii_start();
         let value = after.strip_prefix(b":").unwrap_or(after).trim_ascii_start();
         !value.starts_with(b"null")
     })
