@@ -124,7 +124,7 @@ async fn survives(env: &[(&str, &str)], url: impl Fn(&Process) -> String) {
     .await;
     let kept_once: HashSet<_> = kept.iter().cloned().collect();
     assert_eq!(kept.len(), kept_once.len(), "a turn was kept twice");
-    let acknowledged = ledger.acknowledged.lock().unwrap();
+    let acknowledged = ledger.acknowledged.lock().unwrap().clone();
     let lost: Vec<_> = acknowledged.difference(&kept_once).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     // Each kept turn has taught its fact, and each fact was applied once: the version counts.
