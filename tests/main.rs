@@ -18,6 +18,7 @@ mod not_said_of_oneself;
 mod pool_discovery;
 mod pool_ollama;
 mod pool_wire;
+mod read_your_writes;
 mod resent_history;
 mod resume;
 mod store;
