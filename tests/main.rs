@@ -19,6 +19,7 @@ mod pool_discovery;
 mod pool_ollama;
 mod pool_wire;
 mod read_your_writes;
+mod real_backend;
 mod resent_history;
 mod resume;
 mod store;

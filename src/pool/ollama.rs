@@ -33,6 +33,7 @@ pub(super) async fn open(
         let lines = Lines {
             body,
             translator: Translator::new(chunks, wants_usage),
+            failed: None,
             seen: backend.seen.clone(),
         };
         return Ok(Answer::Stream(Box::pin(lines.translated())));
@@ -46,6 +47,8 @@ pub(super) async fn open(
 struct Lines {
     body: Body,
     translator: Translator,
+    /// What went wrong behind text that came in the same read, which is told first.
+    failed: Option<Error>,
     seen: Arc<Seen>,
 }
 
@@ -67,10 +70,16 @@ impl Lines {
 
     /// The next chunks. The body is read to its end, so that its connection is used again.
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let mut out = BytesMut::new();
         while let Some(bytes) = self.body.next().await {
-            self.translator.feed(&bytes?, &mut out)?;
-            if !out.is_empty() {
+            let fed = self.translator.feed(&bytes?, &mut out);
+            if out.is_empty() {
+                fed?;
+            } else {
+                self.failed = fed.err();
                 return Ok(Some(out.freeze()));
             }
         }
