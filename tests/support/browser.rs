@@ -10,6 +10,7 @@ use std::{
     net::SocketAddr,
     process::Stdio,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tempfile::TempDir;
 use tokio::{
@@ -36,7 +37,7 @@ pub struct Browser {
     shared: Arc<Shared>,
     results: mpsc::UnboundedReceiver<Value>,
     profile: TempDir,
-    _child: Child,
+    child: Child,
 }
 
 struct Shared {
@@ -79,11 +80,16 @@ impl Browser {
                 "--disable-background-networking",
                 "--disable-component-update",
             ])
-            .args(["--disable-dev-shm-usage", "--no-proxy-server"])
+            .args([
+                "--disable-dev-shm-usage",
+                "--no-proxy-server",
+                "--disable-breakpad",
+            ])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg(format!("http://{addr}/page"))
             .env("HOME", profile.path())
-            .kill_on_drop(true)
+            .env("TMPDIR", profile.path())
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(said)
@@ -93,7 +99,7 @@ impl Browser {
             shared,
             results,
             profile,
-            _child: child,
+            child,
         }
     }
 
@@ -122,6 +128,25 @@ impl Browser {
         let mut passed = self.shared.passed.subscribe();
         let waited = timeout(PATIENCE, passed.wait_for(|passed| passed.len() >= count)).await;
         assert!(waited.is_ok(), "only {:?}", self.passed());
+    }
+}
+
+/// All its processes end at once: one that lived on would write into the profile again.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let Some(pid) = self.child.id() else { return };
+        let group = format!("-{pid}");
+        let _ = std::process::Command::new("sh")
+            .args(["-c", "kill -s KILL -- \"$0\"", &group])
+            .status();
+        for _ in 0..100 {
+            let _ = self.child.try_wait();
+            let _ = std::fs::remove_dir_all(self.profile.path());
+            if !self.profile.path().exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
