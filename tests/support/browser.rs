@@ -133,6 +133,7 @@ impl Browser {
 
 /// All its processes end at once: one that lived on would write into the profile again.
 impl Drop for Browser {
+    #[expect(clippy::disallowed_methods, reason = "a drop cannot await")]
     fn drop(&mut self) {
         let Some(pid) = self.child.id() else { return };
         let group = format!("-{pid}");

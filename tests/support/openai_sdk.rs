@@ -4,16 +4,12 @@
 use super::python;
 use serde_json::Value;
 
-/// Runs a script of `tests/support` with the server's base URL and `args`; what it prints is JSON.
-pub async fn run(script: &str, base: &str, args: &[&str]) -> Value {
-    let mut command = python::script(script);
-    command.arg(format!("{base}/v1")).args(args);
-    command.env_remove("OPENAI_BASE_URL");
+/// Runs steps of `sdk_clients.py` as `user` against the server's base URL: what the SDK made of
+/// each.
+pub async fn run(base: &str, user: &str, model: &str, steps: &[&str]) -> Value {
+    let mut command = python::script("sdk_clients.py");
+    command.arg(format!("{base}/v1")).args([user, model]);
+    command.args(steps).env_remove("OPENAI_BASE_URL");
     let printed = python::run(command).await;
     serde_json::from_str(&printed).unwrap_or_else(|e| panic!("{e} in {printed:?}"))
-}
-
-/// One question, asked whole and streamed; see `sdk_chat.py` for what comes back.
-pub async fn chat(base: &str, user: &str, model: &str, query: &str) -> Value {
-    run("sdk_chat.py", base, &[user, model, query]).await
 }
