@@ -50,9 +50,12 @@ impl Tap {
         format!("http://{}/v1", self.addr)
     }
 
-    /// The bodies of all that was posted, in order.
+    /// The bodies of all that was posted, in order. llama.cpp closes the connection right behind
+    /// each stream without a word before: what is sent into that is sent again, and counts once.
     pub fn chats(&self) -> Vec<Value> {
-        self.seen.lock().unwrap().chats.clone()
+        let mut chats = self.seen.lock().unwrap().chats.clone();
+        chats.dedup();
+        chats
     }
 
     /// All that was answered, as it came over the wire.
