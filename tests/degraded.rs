@@ -128,10 +128,15 @@ fn sqlite(app: &App) -> (PathBuf, String) {
     (file, url)
 }
 
-/// Another process that holds the file EXCLUSIVE until its stdin ends.
+/// Another process that holds the file EXCLUSIVE until its stdin ends. SQLite's own waiting sleeps
+/// ever longer and starves beside a busy writer: it tries all the time instead.
 const HOLD: &str = "import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
-db.execute('BEGIN EXCLUSIVE')
+db = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+while not db.in_transaction:
+    try:
+        db.execute('BEGIN EXCLUSIVE')
+    except sqlite3.OperationalError:
+        pass
 print('held', flush=True)
 sys.stdin.read()
 db.execute('ROLLBACK')";

@@ -161,7 +161,7 @@ async fn with_nobody_left_it_drains_and_exits_non_zero() {
             let told = app.state.roster.poke(node, None, Poke::Panic) as u64;
             app.until(|| app.restarts(node) >= before + told).await;
         }
-        assert_eq!(app.up(node), 0);
+        app.until(|| app.up(node) == 0).await;
         app.until(|| app.state.draining.load(SeqCst)).await;
         let code = app.ended(Duration::from_secs(20)).await;
         assert_eq!(code, Some(false), "{node}: it exits, and not with success");

@@ -178,7 +178,7 @@ pub async fn connect(place: &Place, connections: u32) -> Result<DatabaseConnecti
         .sqlx_logging(false)
         .record_stmt_in_spans(false);
     if let Place::Sqlite(path, sync) = place {
-        directory::private(path, |_| {}).map_err(|e| DbErr::Custom(e.to_string()))?;
+        directory::prepare(path).map_err(|e| DbErr::Custom(e.to_string()))?;
         let (path, sync) = (path.clone(), *sync);
         options.map_sqlx_sqlite_opts(move |_| {
             SqliteConnectOptions::new()

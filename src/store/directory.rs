@@ -72,6 +72,19 @@ pub fn private(path: &Path, more: impl FnOnce(&mut OpenOptions)) -> io::Result<F
     Ok(file)
 }
 
+/// Makes sure that a file for SQLite is there and private, without opening one that is there:
+/// closing any handle of it would drop the locks that SQLite holds for this process, and another
+/// process would then take the file for nobody's.
+pub fn prepare(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    match options.write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            set_permissions(path, Permissions::from_mode(0o600))
+        }
+        made => made.map(drop),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
