@@ -8,6 +8,9 @@ mod m000003_user_profile;
 mod m000004_profile_history;
 mod m000005_turn;
 mod m000006_outbox;
+mod m000010_extraction;
+mod m000011_quarantine;
+mod m000012_ledger;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -25,6 +28,9 @@ impl MigratorTrait for Migrator {
             Box::new(m000004_profile_history::Migration),
             Box::new(m000005_turn::Migration),
             Box::new(m000006_outbox::Migration),
+            Box::new(m000010_extraction::Migration),
+            Box::new(m000011_quarantine::Migration),
+            Box::new(m000012_ledger::Migration),
         ]
     }
 

@@ -72,6 +72,10 @@ pub struct Erased {
     pub turns: u64,
     /// Turns not settled yet.
     pub outbox: u64,
+    /// Turns that the extraction model had not read yet.
+    pub extraction: u64,
+    /// Values in quarantine.
+    pub quarantine: u64,
     /// Write-backs in the spool.
     pub spool: u64,
 }

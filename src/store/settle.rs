@@ -4,7 +4,7 @@
 use super::{
     Erased, Upsert,
     database::Database,
-    entity::{outbox, profile_history, turn, user, user_profile},
+    entity::{extraction, ledger, outbox, profile_history, quarantine, turn, user, user_profile},
     now_ms,
     rows::{CHUNK, OfUser, clean, from_source, lock_users, profile},
 };
@@ -94,6 +94,9 @@ pub async fn erase(db: &Database, of: &UserKey) -> Result<Erased, DbErr> {
         erased.profile = delete(&tx, user_profile::Entity, of, all()).await?;
         erased.history = delete(&tx, profile_history::Entity, of, all()).await?;
         erased.outbox = delete(&tx, outbox::Entity, of, all()).await?;
+        erased.extraction = delete(&tx, extraction::Entity, of, all()).await?;
+        erased.quarantine = delete(&tx, quarantine::Entity, of, all()).await?;
+        delete(&tx, ledger::Entity, of, all()).await?;
         erased.turns = delete(&tx, turn::Entity, of, all()).await?;
         let version = row.version + i64::from(erased.profile > 0);
         user::Entity::update_many()
