@@ -1,7 +1,7 @@
 //! One backend: where it is and how it is spoken to, as configured and checked; and what has been
 //! seen of it since. Its load is kept in `places.rs`, its models in `catalog.rs`.
 
-use super::simulator::Pace;
+use super::{breaker::Periods, health::Health, simulator::Pace};
 use crate::{
     config::{BackendConfig, DialectName, SimulatorConfig},
     error::Error,
@@ -44,6 +44,8 @@ pub struct Backend {
     pub(super) pace: Pace,
     /// What has been seen of it.
     pub(super) seen: Arc<Seen>,
+    /// Whether it can be routed to, and how loaded it says it is.
+    pub health: Arc<Health>,
 }
 
 /// What has been seen of a backend.
@@ -144,9 +146,11 @@ impl Backend {
             DialectName::Ollama => ("/api/chat", "/api/tags", "/api/ps"),
             _ => ("/chat/completions", "/models", ""),
         };
+        let name: Arc<str> = name.into();
         Ok(Backend {
             id,
-            name: name.into(),
+            health: Health::new(name.clone(), Periods::default()),
+            name,
             dialect,
             chat: url(chat)?,
             list: url(list)?,

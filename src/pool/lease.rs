@@ -2,14 +2,19 @@
 //! taken from. One lock holds places and lines, so that a place that is free has nobody waiting
 //! for it, and one that is given back goes to exactly one turn.
 
-use super::{Backend, BackendId, catalog::Catalog, queue::Lines};
+use super::{Backend, BackendId, breaker::Outcome, catalog::Catalog, health::Ticket, queue::Lines};
 use crate::error::Error;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::time::Instant;
 
 /// One request's place at one backend.
 pub struct Lease {
     backend: Arc<Backend>,
     places: Arc<Places>,
+    ticket: Ticket,
 }
 
 impl Lease {
@@ -17,10 +22,36 @@ impl Lease {
     pub fn backend(&self) -> &Arc<Backend> {
         &self.backend
     }
+
+    /// The first word of the answer has come.
+    pub fn answered(&mut self) {
+        if self.ticket.answered() {
+            self.places.wake(&self.backend);
+        }
+    }
+
+    /// The answer is complete.
+    pub fn good(&mut self) {
+        self.record(Outcome::Good);
+    }
+
+    /// There is no answer, or it broke off. A lease dropped without a word says nothing of its
+    /// backend: the caller went away.
+    pub fn failed(&mut self, error: &Error) {
+        self.record(Outcome::of(error));
+    }
+
+    fn record(&mut self, outcome: Outcome) {
+        if self.ticket.record(outcome) {
+            self.places.wake(&self.backend);
+        }
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        // Before the place, so that whoever is let in next finds the trial free.
+        self.ticket.record(Outcome::Neutral);
         self.places.give_back(&self.backend);
     }
 }
@@ -61,8 +92,13 @@ impl Places {
     pub(super) fn publish(self: &Arc<Self>, catalog: Catalog) {
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
         for backend in &self.backends {
-            while self.let_in(backend, &mut self.lock()) {}
+            self.wake(backend);
         }
+    }
+
+    /// The backend takes requests again: whoever waits for it is let in.
+    pub(super) fn wake(self: &Arc<Self>, backend: &Arc<Backend>) {
+        while self.let_in(backend, &mut self.lock()) {}
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Load> {
@@ -81,14 +117,21 @@ impl Places {
         let entry = catalog.entry(model).ok_or_else(none)?;
         let all = entry.backends.iter().copied().enumerate();
         let untried = all.filter(|(_, id)| !tried.contains(id));
-        if untried.clone().next().is_none() {
+        let now = Instant::now();
+        // A trial that is out may end any moment: worth waiting for.
+        let soon = |id: BackendId| self.backends[id].health.wait(now) == Some(Duration::ZERO);
+        if !untried.clone().any(|(_, id)| soon(id)) {
             return Err(none());
         }
         let (start, count) = (entry.next.fetch_add(1, Relaxed), entry.backends.len());
         let least = untried
-            .filter(|(_, id)| self.has_room(load, *id))
+            .filter(|(_, id)| self.has_room(load, *id) && self.backends[*id].health.routable(now))
             .min_by_key(|(at, id)| (load.in_flight[*id], at.wrapping_add(start) % count));
-        Ok(least.map(|(_, id)| self.occupy(load, id)))
+        let Some((_, id)) = least else {
+            return Ok(None);
+        };
+        let ticket = self.backends[id].health.try_enter(now);
+        Ok(ticket.map(|ticket| self.occupy(load, id, ticket)))
     }
 
     /// How many are at the backend, and how many wait for a model of its.
@@ -103,11 +146,12 @@ impl Places {
         most.is_none_or(|most| load.in_flight[id] < most)
     }
 
-    fn occupy(self: &Arc<Self>, load: &mut Load, id: BackendId) -> Lease {
+    fn occupy(self: &Arc<Self>, load: &mut Load, id: BackendId, ticket: Ticket) -> Lease {
         load.in_flight[id] += 1;
         Lease {
             backend: self.backends[id].clone(),
             places: self.clone(),
+            ticket,
         }
     }
 
@@ -122,14 +166,17 @@ impl Places {
         if load.lines.is_empty() || !self.has_room(load, backend.id) {
             return false;
         }
+        // Before a waiter is taken out; without one it is given back.
+        let Some(ticket) = backend.health.try_enter(Instant::now()) else {
+            return false;
+        };
         let catalog = self.catalog();
         let first = load
             .lines
             .first(backend.id, |model| catalog.serves(backend.id, model));
         let Some(waiter) = first else { return false };
         // Whoever stands in line takes its entry out, under this lock, before it goes: it is there.
-        let lease = self.occupy(load, backend.id);
-        waiter.hand(lease);
+        waiter.hand(self.occupy(load, backend.id, ticket));
         true
     }
 }

@@ -3,23 +3,30 @@
 
 mod backend;
 mod body;
+mod breaker;
+mod budget;
 mod catalog;
 mod chunk;
 mod client;
 mod dial;
 mod discover;
 mod extras;
+mod health;
 mod lease;
 mod ollama;
 mod openai;
 mod queue;
 mod refusal;
 pub mod simulator;
+mod window;
 
 pub use backend::{Backend, BackendId, BackendStatus, BadBackend};
+pub use breaker::Outcome;
+pub use budget::Budget;
 pub use client::{Answer, Client, Failure};
 pub use discover::{find_ollama, watch};
 pub use extras::Extras;
+pub use health::{Health, Probed, Reported, Ticket};
 pub use lease::Lease;
 
 use crate::{config::Config, error::Error};
@@ -48,6 +55,8 @@ pub struct Request {
 
 /// The backends and their load, shared by all workers.
 pub struct Pool {
+    /// What all workers together may retry.
+    pub budget: Budget,
     places: Arc<Places>,
     /// What each backend last listed.
     listings: Mutex<Vec<Listing>>,
@@ -87,6 +96,7 @@ impl Pool {
             backends.push(Arc::new(backend));
         }
         let pool = Arc::new(Pool {
+            budget: Budget::default(),
             listings: Mutex::new(vec![None; backends.len()]),
             places: Places::new(backends),
             default_model: config.pool.default_model.clone(),

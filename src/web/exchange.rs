@@ -90,16 +90,24 @@ pub async fn open(graph: &Graph, case: Case, submitted: Submitted) -> Result<Ope
     let mut call = arrive(graph.submit(case, submitted), deadline).await?;
     loop {
         let opening = graph.client.open(call.lease.backend(), &call.request);
-        let opened = timeout_at(deadline.into(), opening).await;
-        let failure = match opened.map_err(|_| Error::Timeout("the request"))? {
-            Ok((answer, extras)) => {
+        let failure = match timeout_at(deadline.into(), opening).await {
+            Err(_) => {
+                let late = Error::Timeout("the request");
+                call.lease.failed(&late);
+                return Err(late);
+            }
+            Ok(Ok((answer, extras))) => {
+                match &answer {
+                    Answer::Stream(_) => call.lease.answered(),
+                    Answer::Whole(_) => call.lease.good(),
+                }
                 return Ok(Opened {
                     call,
                     answer,
                     extras,
                 });
             }
-            Err(failure) => failure,
+            Ok(Err(failure)) => failure,
         };
         tracing::info!(
             parent: &call.case.span,
@@ -114,6 +122,7 @@ pub async fn open(graph: &Graph, case: Case, submitted: Submitted) -> Result<Ope
             call.recall.items.clear();
             continue;
         }
+        call.lease.failed(&failure.error);
         if !failure.elsewhere || call.tried.len() + 1 >= ATTEMPTS {
             return Err(failure.error);
         }

@@ -251,11 +251,13 @@ impl Relay {
 
     /// The upstream has ended: gives the backend back, writes the turn back, tells how that went.
     async fn end(&mut self) -> Part {
-        self.lease = None;
         if self.finish_reason.is_none() {
             return self.fail(Error::Upstream(
                 "it ended its answer without a finish reason".into(),
             ));
+        }
+        if let Some(mut lease) = self.lease.take() {
+            lease.good();
         }
         let answer = self.transcript.take();
         // A connection is used again only if its end was read, which is nearly always there by now.
@@ -271,7 +273,9 @@ impl Relay {
 
     fn fail(&mut self, error: Error) -> Part {
         self.upstream = None;
-        self.lease = None;
+        if let Some(mut lease) = self.lease.take() {
+            lease.failed(&error);
+        }
         self.keep_partial();
         Part::Failed(error)
     }

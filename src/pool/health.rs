@@ -1,0 +1,326 @@
+//! Whether a backend can be routed to, and what it says of its own load: the verdict of the
+//! requests it got (its breaker) and of the probes, and what was scraped from it. A lock for each,
+//! held for a few instructions; nothing here asks a backend anything.
+
+use super::breaker::{Breaker, Outcome, Periods, State, Turn};
+use crate::error::Error;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// What a backend said of itself counts for so long.
+const FRESH: Duration = Duration::from_secs(5);
+/// So many failed probes in a row take it out …
+const DOWN: u32 = 3;
+/// … and so many good ones bring it back.
+const UP: u32 = 2;
+
+/// See the file's head.
+pub struct Health {
+    /// As in logs.
+    name: Arc<str>,
+    verdict: Mutex<Verdict>,
+    said: Mutex<Said>,
+}
+
+struct Verdict {
+    breaker: Breaker,
+    probed: Probed,
+    /// Probes in a row that contradict `probed`.
+    against: u32,
+}
+
+/// What the probes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Probed {
+    /// Not enough of them yet: it is tried.
+    Unknown,
+    /// It answers.
+    Up,
+    /// It does not: it gets no requests.
+    Down,
+}
+
+/// What a backend says of its load.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, utoipa::ToSchema)]
+pub struct Reported {
+    /// Requests it works at.
+    pub running: u32,
+    /// Requests that wait inside it.
+    pub waiting: u32,
+    /// How much of its KV cache is used, 0 to 1; `None`: it does not say.
+    pub kv_used: Option<f32>,
+}
+
+#[derive(Default)]
+struct Said {
+    load: Option<(Instant, Reported)>,
+    /// What is in memory; `None`: it has not said, or its kind has nothing to load.
+    loaded: Option<(Instant, HashSet<String>)>,
+}
+
+/// One request's admission to a backend. What the request came to is recorded in it, once;
+/// dropped without a record it was neutral.
+pub struct Ticket {
+    health: Arc<Health>,
+    era: u64,
+    told: bool,
+}
+
+impl Health {
+    pub(super) fn new(name: Arc<str>, periods: Periods) -> Arc<Self> {
+        Arc::new(Health {
+            name,
+            verdict: Mutex::new(Verdict {
+                breaker: Breaker::new(periods, Instant::now()),
+                probed: Probed::Unknown,
+                against: 0,
+            }),
+            said: Mutex::default(),
+        })
+    }
+
+    /// Lets a request through; `None` while the breaker is open, its one trial is out or the
+    /// backend is probed down.
+    pub fn try_enter(self: &Arc<Self>, now: Instant) -> Option<Ticket> {
+        let mut verdict = self.verdict();
+        if verdict.probed == Probed::Down {
+            return None;
+        }
+        let era = verdict.breaker.enter(now)?;
+        Some(Ticket {
+            health: self.clone(),
+            era,
+            told: false,
+        })
+    }
+
+    /// Whether `try_enter` would let one through.
+    pub fn routable(&self, now: Instant) -> bool {
+        let verdict = self.verdict();
+        verdict.probed != Probed::Down && verdict.breaker.admits(now)
+    }
+
+    /// How long until a request may be let through: zero where one is now, or where the trial of a
+    /// half-open breaker is out and may end any moment; `None` where only probes can tell.
+    pub fn wait(&self, now: Instant) -> Option<Duration> {
+        let verdict = self.verdict();
+        if verdict.probed == Probed::Down {
+            return None;
+        }
+        Some(match verdict.breaker.state(now) {
+            State::Open { until } => until.saturating_duration_since(now),
+            State::Closed | State::HalfOpen { .. } => Duration::ZERO,
+        })
+    }
+
+    /// What it said of its load, if lately.
+    pub fn reported(&self, now: Instant) -> Option<Reported> {
+        let said = self.said();
+        said.load.filter(|(at, _)| fresh(*at, now)).map(|(_, r)| r)
+    }
+
+    /// Whether it said lately that the model is in memory. Only an Ollama says so; whoever has
+    /// nothing to load is always ready.
+    pub fn loaded(&self, now: Instant, model: &str) -> bool {
+        match &self.said().loaded {
+            Some((at, models)) => fresh(*at, now) && models.contains(model),
+            None => true,
+        }
+    }
+
+    /// A probe's outcome. Whether that is news for the router.
+    ///
+    /// It never touches the breaker: what answers a ping may still fail each request.
+    #[allow(dead_code, reason = "the probes come with the next step")]
+    pub(super) fn probed(&self, well: bool) -> bool {
+        let mut verdict = self.verdict();
+        let (says, enough) = match well {
+            true => (Probed::Up, UP),
+            false => (Probed::Down, DOWN),
+        };
+        if verdict.probed == says {
+            verdict.against = 0;
+            return false;
+        }
+        verdict.against += 1;
+        // One that has not been down needs no proof that it is up.
+        if verdict.against < enough && (verdict.probed, well) != (Probed::Unknown, true) {
+            return false;
+        }
+        verdict.against = 0;
+        let was = std::mem::replace(&mut verdict.probed, says);
+        drop(verdict);
+        match (was, says) {
+            (_, Probed::Down) => tracing::warn!(
+                backend = %self.name, "{DOWN} probes in a row failed: it gets no requests"
+            ),
+            (Probed::Down, _) => tracing::info!(backend = %self.name, "answers probes again"),
+            _ => {}
+        }
+        was != Probed::Unknown || says == Probed::Down
+    }
+
+    fn log(&self, turn: Option<Turn>) -> bool {
+        match turn {
+            Some(Turn::Opened(period)) => tracing::warn!(
+                backend = %self.name, "requests to it fail: none for {} s", period.as_secs()
+            ),
+            Some(Turn::Closed) => tracing::info!(backend = %self.name, "takes requests again"),
+            None => {}
+        }
+        turn == Some(Turn::Closed)
+    }
+
+    fn verdict(&self) -> MutexGuard<'_, Verdict> {
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    /// The first word of the answer has come. True: the backend has become routable by it, and
+    /// whoever waits may be let in.
+    pub fn answered(&mut self) -> bool {
+        let mut verdict = self.health.verdict();
+        let (era, turn) = verdict.breaker.answered(self.era, Instant::now());
+        drop(verdict);
+        self.era = era;
+        self.health.log(turn)
+    }
+
+    /// What the request came to; only the first record counts. True as in `answered`.
+    pub fn record(&mut self, outcome: Outcome) -> bool {
+        if std::mem::replace(&mut self.told, true) {
+            return false;
+        }
+        let mut verdict = self.health.verdict();
+        let turn = verdict.breaker.record(self.era, outcome, Instant::now());
+        drop(verdict);
+        self.health.log(turn)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.record(Outcome::Neutral);
+    }
+}
+
+impl Outcome {
+    /// Whose fault an error is.
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::Upstream(_) | Error::Timeout(_) => Outcome::Failed,
+            // A 4xx is the request's fault; a 429 is load, which the router reads elsewhere, and no
+            // ill health. (Refused credentials are ours, and come as `Upstream`.)
+            _ => Outcome::Neutral,
+        }
+    }
+}
+
+fn fresh(at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(at) <= FRESH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health() -> Arc<Health> {
+        Health::new("b".into(), Periods::default())
+    }
+
+    fn ticket(health: &Arc<Health>) -> Ticket {
+        health.try_enter(Instant::now()).expect("it is routable")
+    }
+
+    fn open(health: &Arc<Health>) {
+        for _ in 0..5 {
+            ticket(health).record(Outcome::Failed);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trial_whose_caller_goes_away_is_given_back() {
+        let health = health();
+        open(&health);
+        assert_eq!(health.wait(Instant::now()), Some(Duration::from_secs(10)));
+        assert!(!health.routable(Instant::now()));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(health.routable(Instant::now()));
+        let mut trial = ticket(&health);
+        assert!(health.try_enter(Instant::now()).is_none());
+        assert_eq!(health.wait(Instant::now()), Some(Duration::ZERO));
+        drop(trial);
+        trial = ticket(&health);
+        assert!(trial.answered(), "it is routable again");
+        assert!(!trial.answered());
+        assert!(!trial.record(Outcome::Good));
+        drop((ticket(&health), ticket(&health)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_counts_once() {
+        let health = health();
+        let mut one = ticket(&health);
+        for _ in 0..100 {
+            one.record(Outcome::Failed);
+        }
+        assert!(health.routable(Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_failed_probes_take_it_out_and_two_good_ones_bring_it_back() {
+        let health = health();
+        let routable = || health.routable(Instant::now());
+        assert!(routable(), "nothing is known against it");
+        assert!(!health.probed(true));
+        assert!(!health.probed(false) && !health.probed(false));
+        assert!(!health.probed(true), "in a row");
+        assert!(!health.probed(false) && !health.probed(false) && routable());
+        assert!(health.probed(false) && !routable());
+        assert_eq!(health.wait(Instant::now()), None);
+        assert!(!health.probed(true) && !routable());
+        assert!(!health.probed(false), "in a row");
+        assert!(!health.probed(true) && !routable());
+        assert!(health.probed(true) && routable());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_good_probe_closes_no_breaker() {
+        let health = health();
+        open(&health);
+        for _ in 0..10 {
+            health.probed(true);
+        }
+        assert!(!health.routable(Instant::now()));
+    }
+
+    #[test]
+    fn whose_fault_an_error_is() {
+        let refused = |status| Error::Refused {
+            status,
+            message: String::new(),
+            code: None,
+            param: None,
+        };
+        for (error, outcome) in [
+            (Error::Upstream("it answered 503".into()), Outcome::Failed),
+            (Error::Timeout("the first token"), Outcome::Failed),
+            (refused(400), Outcome::Neutral),
+            (refused(404), Outcome::Neutral),
+            (refused(429), Outcome::Neutral),
+            (Error::Cancelled, Outcome::Neutral),
+        ] {
+            assert_eq!(Outcome::of(&error), outcome, "{error}");
+        }
+    }
+}
