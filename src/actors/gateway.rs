@@ -4,7 +4,7 @@
 
 use super::recall::Asked;
 use crate::{
-    chat::{Ask, News, news},
+    chat::{Ask, News, is_background, news},
     error::Error,
     graph::Node,
     memory::{MemoryMode, Said, UserKey, kept},
@@ -92,6 +92,10 @@ fn admit(state: &State, case: &mut Case, asked: Submitted) -> Result<Asked, Erro
     if let Some(user) = &asked.user {
         case.meta.insert("user_id".into(), user.clone());
     } else {
+        case.mode = MemoryMode::Off;
+    }
+    // What a client asks on its own account, its user has not said.
+    if case.mode > MemoryMode::Off && is_background(&asked.ask) {
         case.mode = MemoryMode::Off;
     }
     let remembers = case.user.as_ref().filter(|_| case.mode > MemoryMode::Off);

@@ -1,11 +1,13 @@
 //! What a chat request says, read by span: where its messages are, what of them is new, and how
 //! text is put in without touching any other byte.
 
+mod background;
 mod body;
 mod edit;
 mod json;
 mod news;
 
+pub use background::is_background;
 pub use body::{ChatBody, Content, Message, Piece, Role};
 pub use edit::Edits;
 pub use news::{News, Secret, news};

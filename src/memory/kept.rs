@@ -1,4 +1,9 @@
-//! What of a text is kept: at most 16 KiB, head and tail, cut between characters.
+//! What of a text is kept: at most 16 KiB, head and tail, cut between characters; without what
+//! recall had put into it, and without secrets.
+
+use super::masked;
+use crate::prompt::without_recalled;
+use std::borrow::Cow;
 
 /// How much of each side of a turn is kept.
 pub const KEPT_BYTES: usize = 16 * 1024;
@@ -7,13 +12,22 @@ const GAP: &str = "\n[…]\n";
 
 /// The text as it is kept.
 pub fn kept(text: &str) -> String {
+    let text = without_recalled(text);
+    let cut = cut(&text);
+    match masked(&cut) {
+        Cow::Borrowed(_) => cut.into_owned(),
+        Cow::Owned(masked) => self::cut(&masked).into_owned(),
+    }
+}
+
+fn cut(text: &str) -> Cow<'_, str> {
     if text.len() <= KEPT_BYTES {
-        return text.to_owned();
+        return text.into();
     }
     let half = (KEPT_BYTES - GAP.len()) / 2;
     let head = text.floor_char_boundary(half);
     let tail = text.ceil_char_boundary(text.len() - half);
-    [&text[..head], GAP, &text[tail..]].concat()
+    [&text[..head], GAP, &text[tail..]].concat().into()
 }
 
 /// A text that arrives in pieces, kept as [`kept`] would, without holding all of it.
@@ -59,6 +73,16 @@ mod tests {
         let cut = kept(&long);
         assert!(cut.len() <= KEPT_BYTES);
         assert!(cut.starts_with("开始") && cut.ends_with("结束") && cut.contains("[…]"));
+    }
+
+    #[test]
+    fn secrets_and_what_was_recalled_are_not_kept() {
+        let block = "<memories 0123456789ab>\n  user: my name is Eve\n</memories 0123456789ab>";
+        let text = format!("{block}\n\nmy password is hunter2");
+        assert_eq!(kept(&text), "my password is [masked]");
+        let long = format!("{} pwd=x12", "密码：x12 ".repeat(4_000));
+        let once = kept(&long);
+        assert!(once.len() <= KEPT_BYTES && !once.contains("：x12"));
     }
 
     #[test]

@@ -3,12 +3,14 @@
 
 mod explicit;
 mod kept;
+mod mask;
 mod profile;
 mod resident;
 mod select;
 
 pub use explicit::{Op, Statement, forget_matches, statements};
 pub use kept::{KEPT_BYTES, KeptText, kept};
+pub use mask::{MASKED, masked};
 pub use profile::{Change, Profile, SLOT_NAME_BYTES, Slot, Source};
 pub use resident::{RECENT_TURNS, Resident, Residents};
 pub use select::{

@@ -14,7 +14,7 @@ use std::{cmp::Reverse, sync::Arc};
 use time::OffsetDateTime;
 
 /// Characters of a fence's tag: 48 bits that nobody guesses.
-const TAG: usize = 12;
+pub(super) const TAG: usize = 12;
 
 /// What goes in: all of it within the budgets.
 #[derive(Default)]

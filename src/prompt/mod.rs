@@ -2,12 +2,14 @@
 //! message, through the operator's templates, as fenced data.
 
 mod blocks;
+mod echo;
 mod inert;
 mod native;
 mod rendering;
 mod template;
 mod tongue;
 
+pub use echo::without_recalled;
 pub use rendering::Rendering;
 pub use template::Prompts;
 

@@ -1,0 +1,219 @@
+//! Keys, card numbers and passwords are masked before anything keeps them: in what is stored,
+//! spooled, recalled and read by the extraction model. The request itself is not touched. Every
+//! rule is in this file; each replaces the secret alone, so that the sentence around it stays.
+
+use regex::{Captures, Regex};
+use std::{borrow::Cow, sync::LazyLock};
+
+/// What stands where a secret stood.
+pub const MASKED: &str = "[masked]";
+
+/// Secrets that are known by how they look: the whole match goes.
+const LOOKS: &[&str] = &[
+    // OpenAI, Anthropic, Stripe and those who write theirs alike
+    r"\b(?:sk|rk|pk)[-_][A-Za-z0-9_-]{16,}",
+    // GitHub, GitLab, Slack, Hugging Face, npm
+    r"\bgh[pousr]_[A-Za-z0-9]{20,}",
+    r"\bgithub_pat_[A-Za-z0-9_]{20,}",
+    r"\bglpat-[A-Za-z0-9_-]{16,}",
+    r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
+    r"\b(?:hf|npm)_[A-Za-z0-9]{20,}",
+    // AWS, Google
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    r"\bAIza[A-Za-z0-9_-]{30,}",
+    // a JSON Web Token
+    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?",
+    // a private key, or what of it is there
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.)*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
+];
+
+/// Secrets that are known by what stands before them: the group goes.
+const TOLD: &[&str] = &[
+    r"(?i:\bbearer) +(?<bearer>[A-Za-z0-9._~+/-]{20,}=*)",
+    r"://[^ \t\r\n/:@]{1,64}:(?<url>[^ \t\r\n/@]{1,128})@",
+    r#"(?i:\b(?:api|access|secret|auth)[ _-]?(?:key|token)|\b(?:token|secret))["']? ?(?:[:=]|(?i:is)\b) ?["'`]?(?<key>[A-Za-z0-9._~+/-]{12,}=*)"#,
+    r#"(?i:\b(?:password|passwd|passphrase|passcode|pwd))["']? ?(?:[:=]|(?i:is|was)\b:?) ?["'](?<quoted>[^"'\r\n]{1,128})["']"#,
+    r#"(?i:\b(?:password|passwd|passphrase|passcode|pwd))["']? ?(?:[:=]|(?i:is|was)\b:?) ?(?<password>[!-~]{1,128})"#,
+    r"(?i:\bpin)(?i: code| number)? ?(?:[:=]|(?i:is)\b) ?(?<pin>[0-9]{3,12})\b",
+    r#"(?:密码|密碼|口令)(?:是|为|為|就是|[:：=])[ :：]*["“「']?(?<mima>[!-~]{3,128})"#,
+    r#"我的(?:密码|密碼|口令)(?:是|为|為|就是|[:：])[ :：]*["“「']?(?<han>[一-龥]{2,16})"#,
+];
+
+/// A number that may be a card's: [`is_card`] decides.
+const CARD: &str = r"\b(?<card>[3-6][0-9](?:[ -]?[0-9]){11,17})\b";
+
+/// What people say of a password instead of telling it.
+const NO_PASSWORD: &str = "\
+    |a|about|again|all|already|also|always|an|and|at|based|being|between|both|broken|by|case|changed\
+    |compromised|correct|different|easy|empty|encrypted|enough|expired|expiring|for|forgotten|from|gone\
+    |good|hard|hashed|her|here|hidden|his|in|incorrect|invalid|it|its|just|kept|leaked|long|lost|missing\
+    |my|needed|never|no|not|null|of|ok|okay|old|on|only|optional|or|our|probably|public|really|rejected\
+    |required|reset|safe|salted|same|saved|secure|sent|set|short|simple|so|still|stolen|stored|strong\
+    |that|the|their|this|to|too|true|false|unique|unknown|unsafe|up|valid|very|weak|what|where|which\
+    |working|wrong|your|";
+
+/// The same in Chinese, by how it begins.
+const NO_MIMA: [&str; 26] = [
+    "什么", "多少", "错", "对", "不", "谁", "哪", "怎", "啥", "一", "用", "由", "必", "需", "空",
+    "弱", "强", "正确", "否", "被", "我", "以前", "之前", "几", "否则", "可以",
+];
+
+static RULES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let rules = LOOKS.iter().chain(TOLD).chain([&CARD]);
+    let rules: Vec<_> = rules.map(|rule| format!("(?:{})", ascii(rule))).collect();
+    Regex::new(&rules.join("|")).ok()
+});
+
+/// A cheap look before: no text without one of these, or of a card's digits, holds a secret.
+static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let signs = "sk-|sk_|rk_|rk-|pk_|pk-|ghp_|gho_|ghu_|ghs_|ghr_|github_pat_|glpat-|xox|hf_|npm_\
+        |AKIA|ASIA|AIza|eyJ|PRIVATE KEY|://|密码|密碼|口令\
+        |(?i-u:bearer|token|secret|key|passw|passp|passc|pwd|pin)";
+    Regex::new(signs).ok()
+});
+
+/// Words end where ASCII says so: `\b` holds between a Chinese character and a letter.
+fn ascii(rule: &str) -> String {
+    rule.replace(r"\b", r"(?-u:\b)").replace("(?i:", "(?i-u:")
+}
+
+/// The text without secrets; mostly the text itself.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let (Some(signs), Some(rules)) = (&*SIGNS, &*RULES) else {
+        return text.into();
+    };
+    let digits = || text.bytes().filter(u8::is_ascii_digit).count() >= 13;
+    if !digits() && !signs.is_match(text) {
+        return text.into();
+    }
+    rules.replace_all(text, |found: &Captures| {
+        let whole = &found[0];
+        // The one group that took part; a look has none.
+        let Some(group) = found.iter().skip(1).flatten().next() else {
+            return MASKED.to_owned();
+        };
+        let (named, secret) = (|name| found.name(name), group.as_str());
+        let is_one = match secret {
+            _ if secret.starts_with(MASKED) => false,
+            _ if named("card").is_some() => is_card(secret),
+            _ if named("password").is_some() => is_password(secret),
+            _ if named("han").is_some() => !NO_MIMA.iter().any(|w| secret.starts_with(w)),
+            _ if named("key").is_some() => secret.bytes().any(|b| b.is_ascii_digit()),
+            _ => true,
+        };
+        match is_one {
+            true => {
+                let from = group.start() - found.get(0).map_or(0, |whole| whole.start());
+                [&whole[..from], MASKED, &whole[from + secret.len()..]].concat()
+            }
+            false => whole.to_owned(),
+        }
+    })
+}
+
+/// By its length, its issuer's first digits and its check digit.
+fn is_card(text: &str) -> bool {
+    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
+    let issued = matches!(
+        (&digits[..], digits.len()),
+        ([3, 4 | 7, ..], 15)
+            | ([3, 0 | 6 | 8, ..], 14)
+            | ([3, 5, ..] | [5, 1..=5, ..], 16)
+            | ([4, ..], 13 | 16 | 19)
+            | ([6, ..], 16..=19)
+    );
+    let sum = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, digit)| match at % 2 {
+            0 => *digit,
+            _ => digit * 2 / 10 + digit * 2 % 10,
+        });
+    issued && sum.sum::<u32>() % 10 == 0
+}
+
+/// "my password is hunter2", not "my password is wrong".
+fn is_password(value: &str) -> bool {
+    let word = value.trim_matches(|c: char| c.is_ascii_punctuation());
+    let plain = word.bytes().all(|b| b.is_ascii_lowercase());
+    !(word.is_empty() || plain && NO_PASSWORD.contains(&format!("|{word}|")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_and_the_sentence_stays() {
+        for (text, wanted) in [
+            (
+                "use sk-proj-abcdefghijklmnop1234 please",
+                "use [masked] please",
+            ),
+            (
+                "我的密钥是sk-abcdefghijklmnop1234。",
+                "我的密钥是[masked]。",
+            ),
+            ("ghp_abcdefghijklmnopqrstuvwxyz012345", "[masked]"),
+            ("aws AKIAIOSFODNN7EXAMPLE!", "aws [masked]!"),
+            (
+                "t=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_def x",
+                "t=[masked] x",
+            ),
+            (
+                "a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n-----END RSA PRIVATE KEY-----\nb",
+                "a\n[masked]\nb",
+            ),
+            ("-----BEGIN PRIVATE KEY-----\nMIIE", "[masked]"),
+            ("card 4111 1111 1111 1111 ok", "card [masked] ok"),
+            ("卡号5500005555555559，谢谢", "卡号[masked]，谢谢"),
+            ("银行卡 6222 0212 3456 7890 128", "银行卡 [masked]"),
+            ("ftp://ada:a@x", "ftp://ada:[masked]@x"),
+            ("378282246310005", "[masked]"),
+            ("My password is hunter2.", "My password is [masked]"),
+            (
+                "my password is swordfish and",
+                "my password is [masked] and",
+            ),
+            ("{\"password\": \"a b c\"}", "{\"password\": \"[masked]\"}"),
+            ("PASSWORD=s3cr3t", "PASSWORD=[masked]"),
+            ("我的密码是abc123，别忘了", "我的密码是[masked]，别忘了"),
+            ("密码：Pa$$w0rd", "密码：[masked]"),
+            ("我的密码是芝麻开门。", "我的密码是[masked]。"),
+            ("my PIN is 4821", "my PIN is [masked]"),
+            ("postgres://ada:p4ss@db/x", "postgres://ada:[masked]@db/x"),
+            (
+                "Authorization: Bearer abcdefghijklmnopqrstuvwx",
+                "Authorization: Bearer [masked]",
+            ),
+            ("api_key = 'abc123def456ghi'", "api_key = '[masked]'"),
+        ] {
+            assert_eq!(masked(text), wanted, "{text}");
+            assert_eq!(masked(wanted), wanted, "again");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        for text in [
+            "my password is not working",
+            "The password is required.",
+            "my password is too short",
+            "我的密码是什么？",
+            "密码是多少",
+            "我的密码是错的",
+            "order 1234567890123456",
+            "at 1732552464123 ms",
+            "call 13812345678 or +86 138 1234 5678",
+            "spin is 3 times faster",
+            "the key is under the mat",
+            "https://example.com/a?b=c@d",
+            "a task-based desk-top",
+            "你好，世界",
+            "risk-averse_people_are_here_today",
+        ] {
+            assert_eq!(masked(text), text);
+        }
+    }
+}
