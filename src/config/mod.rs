@@ -125,6 +125,13 @@ pub struct PoolConfig {
     pub default_model: String,
     /// How often backends are asked what they serve.
     pub refresh_s: u64,
+    /// How often each backend is probed, a fifth more or less: three failures take it out, two
+    /// good answers bring it back.
+    pub probe_ms: u64,
+    /// How long a backend whose requests fail gets none; doubles each time it fails again …
+    pub breaker_ms: u64,
+    /// … up to this.
+    pub breaker_most_ms: u64,
     /// Turns that may wait for one model.
     pub queue: usize,
     /// How long they may wait.
@@ -142,6 +149,9 @@ impl Default for PoolConfig {
         PoolConfig {
             default_model: String::new(),
             refresh_s: 30,
+            probe_ms: 5_000,
+            breaker_ms: 10_000,
+            breaker_most_ms: 60_000,
             queue: 100,
             queue_wait_ms: 10_000,
             connect_timeout_ms: 2_000,

@@ -1,9 +1,9 @@
 //! One backend: where it is and how it is spoken to, as configured and checked; and what has been
 //! seen of it since. Its load is kept in `places.rs`, its models in `catalog.rs`.
 
-use super::{breaker::Periods, health::Health, simulator::Pace};
+use super::{breaker::Periods, condition::Condition, health::Health, simulator::Pace};
 use crate::{
-    config::{BackendConfig, DialectName, SimulatorConfig},
+    config::{BackendConfig, DialectName, PoolConfig, SimulatorConfig},
     error::Error,
 };
 use awc::http::{Uri, header::HeaderValue};
@@ -32,6 +32,10 @@ pub struct Backend {
     pub(super) chat: Uri,
     /// Where its models are listed.
     pub(super) list: Uri,
+    /// What is asked to see whether it answers.
+    pub(super) ping: Uri,
+    /// Prometheus metrics, where it has them.
+    pub(super) metrics: Uri,
     /// Ollama's list of what is loaded, with contexts.
     pub(super) running: Uri,
     /// `Authorization`, the only secret ever sent to it.
@@ -95,6 +99,9 @@ pub struct BackendStatus {
     pub last_error: Option<String>,
     /// When that was, in Unix milliseconds.
     pub last_error_ms: Option<i64>,
+    /// Whether it can be routed to.
+    #[serde(flatten)]
+    pub condition: Condition,
 }
 
 /// A backend's settings that cannot be used.
@@ -112,6 +119,7 @@ impl Backend {
     pub(super) fn new(
         id: BackendId,
         config: &BackendConfig,
+        pool: &PoolConfig,
         simulator: &SimulatorConfig,
     ) -> Result<Backend, BadBackend> {
         let bad = |key: &str, detail: String| BadBackend {
@@ -135,26 +143,29 @@ impl Backend {
             let detail = "a name is up to 64 ASCII characters without spaces".to_owned();
             return Err(bad("name", detail));
         }
-        let url = |path: &str| match &base {
-            Some(base) => format!("{}{path}", base.url).parse().map_err(|_| {
+        let at = |root: fn(&Base) -> &str, path: &str| match &base {
+            Some(base) => format!("{}{path}", root(base)).parse().map_err(|_| {
                 let detail = "this is no URL; write it as http://host:port/v1".to_owned();
                 bad("url", detail)
             }),
             None => Ok(Uri::default()),
         };
-        let (chat, list, running) = match dialect {
-            DialectName::Ollama => ("/api/chat", "/api/tags", "/api/ps"),
-            _ => ("/chat/completions", "/models", ""),
+        let url = |path| at(|base| &base.url, path);
+        let (chat, list, running, ping) = match dialect {
+            DialectName::Ollama => ("/api/chat", "/api/tags", "/api/ps", "/api/version"),
+            _ => ("/chat/completions", "/models", "", "/health"),
         };
         let name: Arc<str> = name.into();
         Ok(Backend {
             id,
-            health: Health::new(name.clone(), Periods::default()),
+            health: Health::new(name.clone(), Periods::of(pool)),
             name,
             dialect,
             chat: url(chat)?,
             list: url(list)?,
             running: url(running)?,
+            ping: at(Base::root, ping)?,
+            metrics: at(Base::root, "/metrics")?,
             url: base.map(|b| b.url).unwrap_or_default(),
             authorization: authorization(&config.api_key).map_err(|d| bad("api_key", d))?,
             models: match (config.models.is_empty(), dialect) {
@@ -225,6 +236,11 @@ struct Base {
 }
 
 impl Base {
+    /// Where servers keep what is not part of the OpenAI API.
+    fn root(&self) -> &str {
+        self.url.strip_suffix("/v1").unwrap_or(&self.url)
+    }
+
     fn parse(url: &str, dialect: Option<DialectName>) -> Result<Base, String> {
         let parsed: Uri = url
             .parse()
@@ -284,7 +300,12 @@ mod tests {
             url: url.into(),
             ..BackendConfig::default()
         };
-        Backend::new(0, &config, &SimulatorConfig::default())
+        Backend::new(
+            0,
+            &config,
+            &PoolConfig::default(),
+            &SimulatorConfig::default(),
+        )
     }
 
     #[test]
@@ -292,9 +313,12 @@ mod tests {
         let ollama = backend("http://10.0.0.1:11434/v1").unwrap();
         assert_eq!(ollama.dialect, DialectName::Ollama);
         assert_eq!(ollama.chat, "http://10.0.0.1:11434/api/chat");
+        assert_eq!(ollama.ping, "http://10.0.0.1:11434/api/version");
         let openai = backend("http://gpu-1:8000").unwrap();
         assert_eq!(openai.dialect, DialectName::Openai);
         assert_eq!(openai.chat, "http://gpu-1:8000/v1/chat/completions");
+        assert_eq!(openai.ping, "http://gpu-1:8000/health");
+        assert_eq!(openai.metrics, "http://gpu-1:8000/metrics");
         assert_eq!(&*openai.name, "gpu-1:8000");
         assert_eq!(&*backend("simulator").unwrap().name, "simulator");
     }

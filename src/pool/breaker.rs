@@ -2,6 +2,7 @@
 //! state machine over outcomes and a time that it is told; it neither waits nor asks anybody.
 
 use super::window::{WINDOW, Window};
+use crate::config::PoolConfig;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -39,11 +40,12 @@ pub(super) struct Periods {
     pub most: Duration,
 }
 
-impl Default for Periods {
-    fn default() -> Self {
+impl Periods {
+    pub(super) fn of(config: &PoolConfig) -> Self {
+        let first = Duration::from_millis(config.breaker_ms);
         Periods {
-            first: Duration::from_secs(10),
-            most: Duration::from_secs(60),
+            first,
+            most: Duration::from_millis(config.breaker_most_ms).max(first),
         }
     }
 }
@@ -193,7 +195,7 @@ mod tests {
         fn new() -> Self {
             let now = Instant::now();
             Bench {
-                breaker: Breaker::new(Periods::default(), now),
+                breaker: Breaker::new(Periods::of(&PoolConfig::default()), now),
                 now,
             }
         }

@@ -157,7 +157,7 @@ fn echo(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{BackendConfig, SimulatorConfig};
+    use crate::config::{BackendConfig, PoolConfig, SimulatorConfig};
 
     fn backend(id: usize, models: &[&str]) -> Backend {
         let config = BackendConfig {
@@ -165,7 +165,13 @@ mod tests {
             models: models.iter().map(|m| m.to_string()).collect(),
             ..BackendConfig::default()
         };
-        Backend::new(id, &config, &SimulatorConfig::default()).unwrap()
+        Backend::new(
+            id,
+            &config,
+            &PoolConfig::default(),
+            &SimulatorConfig::default(),
+        )
+        .unwrap()
     }
 
     fn listing(models: &[(&str, usize)]) -> Listing {

@@ -197,29 +197,17 @@ impl Client {
         }
     }
 
-    /// What a backend tells of itself, for discovery; the error in our own words.
-    pub(super) async fn ask(
+    /// Asks for what stands there.
+    pub(super) async fn fetch(
         &self,
         backend: &Backend,
         url: &Uri,
-        within: Duration,
-    ) -> Result<Bytes, String> {
-        let by = Instant::now() + within;
-        let asked = async {
-            let response = self.send(backend, url, None).await.map_err(describe)?;
-            backend.seen.now();
-            match response.status().as_u16() {
-                200 => {}
-                401 | 403 => return Err("it refused our credentials".into()),
-                status => return Err(format!("it answered {status} when asked what it serves")),
-            }
-            let body = Body::new(response, by, within);
-            body.read(WHOLE_BYTES).await.map_err(|e| e.to_string())
-        };
-        let late = |_| Err("it did not answer in time when asked what it serves".into());
-        tokio::time::timeout_at(by, asked)
-            .await
-            .unwrap_or_else(late)
+    ) -> Result<ClientResponse, String> {
+        let (mut sent, from_stock) = dial::over(self.send(backend, url, None)).await;
+        if from_stock && sent.as_ref().is_err_and(is_stale) {
+            sent = self.send(backend, url, None).await;
+        }
+        sent.map_err(describe)
     }
 
     async fn exchange(&self, backend: &Backend, body: Bytes) -> Result<ClientResponse, Failure> {

@@ -8,33 +8,12 @@ use super::{
 };
 use crate::config::{BackendConfig, DialectName, PoolConfig, SimulatorConfig};
 use futures_util::future::join_all;
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{sync::PoisonError, time::Duration};
 
 /// How long a backend may take to tell what it serves.
 const WITHIN: Duration = Duration::from_secs(2);
 /// How long an Ollama on this machine may take.
 const NEARBY: Duration = Duration::from_millis(300);
-/// How soon one that has never answered is asked again.
-const AGAIN: Duration = Duration::from_secs(1);
-
-/// Keeps the catalog fresh for as long as it is polled. It runs on an actix runtime (a
-/// `LocalSet`), with a client of its own.
-pub async fn watch(pool: Arc<Pool>, config: PoolConfig) {
-    let client = Client::new(&config);
-    loop {
-        pool.refresh(&client).await;
-        let mut left = jittered(pool.refresh);
-        while left > AGAIN && !pool.unheard().is_empty() {
-            tokio::time::sleep(AGAIN).await;
-            left -= AGAIN;
-            pool.ask(&client, pool.unheard()).await;
-        }
-        tokio::time::sleep(left).await;
-    }
-}
 
 /// An Ollama on this machine, or where `OLLAMA_HOST` says.
 pub async fn find_ollama() -> Option<BackendConfig> {
@@ -44,7 +23,13 @@ pub async fn find_ollama() -> Option<BackendConfig> {
         dialect: Some(DialectName::Ollama),
         ..BackendConfig::default()
     };
-    let backend = Backend::new(0, &config, &SimulatorConfig::default()).ok()?;
+    let backend = Backend::new(
+        0,
+        &config,
+        &PoolConfig::default(),
+        &SimulatorConfig::default(),
+    )
+    .ok()?;
     let client = Client::new(&PoolConfig::default());
     let tags = client.ask(&backend, &backend.list, NEARBY).await.ok()?;
     ollama::models(&tags, b"").ok().map(|_| config)
@@ -53,33 +38,31 @@ pub async fn find_ollama() -> Option<BackendConfig> {
 impl Pool {
     /// Asks every backend what it serves.
     pub async fn refresh(&self, client: &Client) {
-        let all = (0..self.places.backends.len()).collect();
-        self.ask(client, all).await;
+        let all = self.backends();
+        join_all(all.iter().map(|backend| self.ask(client, backend))).await;
     }
 
-    async fn ask(&self, client: &Client, ids: Vec<BackendId>) {
-        let asked = ids.into_iter().map(|id| async move {
-            let backend = &self.places.backends[id];
-            (id, list(client, backend).await)
-        });
-        let mut changed = false;
-        for (id, answer) in join_all(asked).await {
-            let backend = &self.places.backends[id];
-            let outcome = answer.as_ref().map(|_| ()).map_err(String::as_str);
-            let news = backend.seen.told(outcome);
-            match answer {
-                Ok(listed) => {
-                    if news && !backend.url.is_empty() {
-                        tracing::info!(backend = %backend.name, models = listed.len(), "answers");
-                    }
-                    changed |= self.note(id, Some(listed));
+    /// Asks one. Whether it is known what it serves, from now or from before.
+    pub(super) async fn ask(&self, client: &Client, backend: &Backend) -> bool {
+        let answer = list(client, backend).await;
+        let outcome = answer.as_ref().map(|_| ()).map_err(String::as_str);
+        let news = backend.seen.told(outcome);
+        match answer {
+            Ok(listed) => {
+                if news && !backend.url.is_empty() {
+                    tracing::info!(backend = %backend.name, models = listed.len(), "answers");
                 }
-                Err(why) if news => tracing::warn!(backend = %backend.name, "{why}"),
-                Err(_) => {}
+                if self.note(backend.id, Some(listed)) {
+                    self.publish();
+                }
+                true
             }
-        }
-        if changed {
-            self.publish();
+            Err(why) => {
+                if news {
+                    tracing::warn!(backend = %backend.name, "{why}");
+                }
+                self.heard(backend.id)
+            }
         }
     }
 
@@ -91,10 +74,9 @@ impl Pool {
         changed
     }
 
-    /// Those that have never answered.
-    fn unheard(&self) -> Vec<BackendId> {
+    fn heard(&self, id: BackendId) -> bool {
         let all = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
-        (0..all.len()).filter(|id| all[*id].is_none()).collect()
+        all[id].is_some()
     }
 }
 
@@ -113,14 +95,6 @@ async fn list(client: &Client, backend: &Backend) -> Result<Vec<Listed>, String>
             ollama::models(&tags, &running.unwrap_or_default()).map_err(unreadable)
         }
     }
-}
-
-/// A tenth more or less, so that replicas do not ask in step.
-fn jittered(period: Duration) -> Duration {
-    let mut byte = [128];
-    // Without randomness there is no jitter, which harms little.
-    let _ = getrandom::fill(&mut byte);
-    period.mul_f64(0.9 + 0.2 * f64::from(byte[0]) / 255.0)
 }
 
 /// As Ollama's own client reads `OLLAMA_HOST`, which is also where its server listens.

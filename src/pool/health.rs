@@ -2,14 +2,17 @@
 //! requests it got (its breaker) and of the probes, and what was scraped from it. A lock for each,
 //! held for a few instructions; nothing here asks a backend anything.
 
-use super::breaker::{Breaker, Outcome, Periods, State, Turn};
+use super::{
+    breaker::{Breaker, Outcome, Periods, State, Turn},
+    condition::Condition,
+};
 use crate::error::Error;
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 /// What a backend said of itself counts for so long.
 const FRESH: Duration = Duration::from_secs(5);
@@ -24,6 +27,8 @@ pub struct Health {
     name: Arc<str>,
     verdict: Mutex<Verdict>,
     said: Mutex<Said>,
+    /// Its breaker has opened.
+    opened: Notify,
 }
 
 struct Verdict {
@@ -31,6 +36,8 @@ struct Verdict {
     probed: Probed,
     /// Probes in a row that contradict `probed`.
     against: u32,
+    /// What the last one found wrong, in our own words.
+    complaint: Option<String>,
 }
 
 /// What the probes say.
@@ -79,8 +86,10 @@ impl Health {
                 breaker: Breaker::new(periods, Instant::now()),
                 probed: Probed::Unknown,
                 against: 0,
+                complaint: None,
             }),
             said: Mutex::default(),
+            opened: Notify::new(),
         })
     }
 
@@ -133,13 +142,16 @@ impl Health {
         }
     }
 
-    /// A probe's outcome. Whether that is news for the router.
+    /// A probe's outcome. True: the backend has become routable by it.
     ///
     /// It never touches the breaker: what answers a ping may still fail each request.
-    #[allow(dead_code, reason = "the probes come with the next step")]
-    pub(super) fn probed(&self, well: bool) -> bool {
+    pub(super) fn probed(&self, outcome: Result<(), String>) -> bool {
         let mut verdict = self.verdict();
+        let well = outcome.is_ok();
+        verdict.complaint = outcome.err();
         let (says, enough) = match well {
+            // One that has not been down needs no proof that it is up.
+            true if verdict.probed == Probed::Unknown => (Probed::Up, 1),
             true => (Probed::Up, UP),
             false => (Probed::Down, DOWN),
         };
@@ -148,29 +160,68 @@ impl Health {
             return false;
         }
         verdict.against += 1;
-        // One that has not been down needs no proof that it is up.
-        if verdict.against < enough && (verdict.probed, well) != (Probed::Unknown, true) {
+        if verdict.against < enough {
             return false;
         }
         verdict.against = 0;
         let was = std::mem::replace(&mut verdict.probed, says);
+        let complaint = verdict.complaint.clone().unwrap_or_default();
         drop(verdict);
+        let backend = &self.name;
         match (was, says) {
-            (_, Probed::Down) => tracing::warn!(
-                backend = %self.name, "{DOWN} probes in a row failed: it gets no requests"
-            ),
-            (Probed::Down, _) => tracing::info!(backend = %self.name, "answers probes again"),
+            (_, Probed::Down) => {
+                tracing::warn!(%backend, "gets no requests: {DOWN} probes in a row failed ({complaint})");
+            }
+            (Probed::Down, _) => tracing::info!(%backend, "answers probes again"),
             _ => {}
         }
-        was != Probed::Unknown || says == Probed::Down
+        was == Probed::Down
     }
 
-    fn log(&self, turn: Option<Turn>) -> bool {
+    /// Whether probes say that it is down.
+    pub(super) fn is_down(&self) -> bool {
+        self.verdict().probed == Probed::Down
+    }
+
+    /// Resolves when its breaker has opened.
+    pub(super) async fn opened(&self) {
+        self.opened.notified().await;
+    }
+
+    /// It said how loaded it is.
+    pub(super) fn reports(&self, reported: Reported) {
+        self.said().load = Some((Instant::now(), reported));
+    }
+
+    /// It said which models it has in memory.
+    pub(super) fn loads(&self, models: HashSet<String>) {
+        self.said().loaded = Some((Instant::now(), models));
+    }
+
+    /// For ops.
+    pub(super) fn condition(&self, now: Instant) -> Condition {
+        let verdict = self.verdict();
+        let state = verdict.breaker.state(now);
+        let (probe, complaint) = (verdict.probed, verdict.complaint.clone());
+        drop(verdict);
+        let loaded = self.said().loaded.clone();
+        Condition::new(
+            (probe, complaint),
+            (state, now),
+            self.reported(now),
+            loaded.filter(|(at, _)| fresh(*at, now)).map(|(_, m)| m),
+        )
+    }
+
+    /// Tells of a change; true: it is routable by it.
+    fn turned(&self, turn: Option<Turn>) -> bool {
+        let backend = &self.name;
         match turn {
-            Some(Turn::Opened(period)) => tracing::warn!(
-                backend = %self.name, "requests to it fail: none for {} s", period.as_secs()
-            ),
-            Some(Turn::Closed) => tracing::info!(backend = %self.name, "takes requests again"),
+            Some(Turn::Opened(period)) => {
+                tracing::warn!(%backend, "gets no requests for {period:?}: too many failed");
+                self.opened.notify_one();
+            }
+            Some(Turn::Closed) => tracing::info!(%backend, "takes requests again"),
             None => {}
         }
         turn == Some(Turn::Closed)
@@ -193,7 +244,7 @@ impl Ticket {
         let (era, turn) = verdict.breaker.answered(self.era, Instant::now());
         drop(verdict);
         self.era = era;
-        self.health.log(turn)
+        self.health.turned(turn)
     }
 
     /// What the request came to; only the first record counts. True as in `answered`.
@@ -204,7 +255,7 @@ impl Ticket {
         let mut verdict = self.health.verdict();
         let turn = verdict.breaker.record(self.era, outcome, Instant::now());
         drop(verdict);
-        self.health.log(turn)
+        self.health.turned(turn)
     }
 }
 
@@ -233,9 +284,10 @@ fn fresh(at: Instant, now: Instant) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PoolConfig;
 
     fn health() -> Arc<Health> {
-        Health::new("b".into(), Periods::default())
+        Health::new("b".into(), Periods::of(&PoolConfig::default()))
     }
 
     fn ticket(health: &Arc<Health>) -> Ticket {
@@ -281,17 +333,38 @@ mod tests {
     async fn three_failed_probes_take_it_out_and_two_good_ones_bring_it_back() {
         let health = health();
         let routable = || health.routable(Instant::now());
+        let probed = |well| health.probed(if well { Ok(()) } else { Err("gone".into()) });
         assert!(routable(), "nothing is known against it");
-        assert!(!health.probed(true));
-        assert!(!health.probed(false) && !health.probed(false));
-        assert!(!health.probed(true), "in a row");
-        assert!(!health.probed(false) && !health.probed(false) && routable());
-        assert!(health.probed(false) && !routable());
+        probed(true);
+        for well in [false, false, true, false, false] {
+            assert!(!probed(well) && routable(), "three in a row");
+        }
+        assert!(!probed(false) && !routable());
         assert_eq!(health.wait(Instant::now()), None);
-        assert!(!health.probed(true) && !routable());
-        assert!(!health.probed(false), "in a row");
-        assert!(!health.probed(true) && !routable());
-        assert!(health.probed(true) && routable());
+        for well in [true, false, true] {
+            assert!(!probed(well) && !routable(), "two in a row");
+        }
+        assert!(probed(true) && routable());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_it_said_of_itself_grows_old() {
+        let health = health();
+        assert!(health.loaded(Instant::now(), "m"), "it has nothing to load");
+        let reported = Reported {
+            running: 1,
+            waiting: 2,
+            kv_used: None,
+        };
+        health.reports(reported);
+        health.loads(["m".to_owned()].into());
+        tokio::time::advance(FRESH).await;
+        assert_eq!(health.reported(Instant::now()), Some(reported));
+        assert!(health.loaded(Instant::now(), "m"));
+        assert!(!health.loaded(Instant::now(), "n"));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(health.reported(Instant::now()), None);
+        assert!(!health.loaded(Instant::now(), "m"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -299,7 +372,7 @@ mod tests {
         let health = health();
         open(&health);
         for _ in 0..10 {
-            health.probed(true);
+            health.probed(Ok(()));
         }
         assert!(!health.routable(Instant::now()));
     }

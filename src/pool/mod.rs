@@ -8,26 +8,33 @@ mod budget;
 mod catalog;
 mod chunk;
 mod client;
+mod condition;
 mod dial;
 mod discover;
 mod extras;
+mod get;
 mod health;
 mod lease;
 mod ollama;
 mod openai;
+mod probe;
 mod queue;
 mod refusal;
+mod scrape;
 pub mod simulator;
+mod watch;
 mod window;
 
 pub use backend::{Backend, BackendId, BackendStatus, BadBackend};
 pub use breaker::Outcome;
 pub use budget::Budget;
 pub use client::{Answer, Client, Failure};
-pub use discover::{find_ollama, watch};
+pub use condition::{BreakerState, Condition};
+pub use discover::find_ollama;
 pub use extras::Extras;
 pub use health::{Health, Probed, Reported, Ticket};
 pub use lease::Lease;
+pub use watch::watch;
 
 use crate::{config::Config, error::Error};
 use bytes::Bytes;
@@ -38,6 +45,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio::{sync::Notify, time::Instant};
 
 /// What is sent to a backend: an OpenAI chat request; other dialects translate it.
 #[derive(Clone)]
@@ -64,6 +72,10 @@ pub struct Pool {
     /// How many may wait for a model, and how long.
     queue: (usize, Duration),
     refresh: Duration,
+    /// How often each is probed.
+    probe: Duration,
+    /// The set of backends has changed: the watch is to follow it.
+    changed: Notify,
     /// When the pool was made: `created` of every model, in Unix seconds.
     created: i64,
 }
@@ -86,7 +98,7 @@ impl Pool {
     pub fn new(config: &Config) -> Result<Arc<Pool>, BadBackend> {
         let (mut backends, mut names) = (Vec::new(), HashSet::new());
         for (id, one) in config.backend.iter().enumerate() {
-            let backend = Backend::new(id, one, &config.simulator)?;
+            let backend = Backend::new(id, one, &config.pool, &config.simulator)?;
             if !names.insert(backend.name.clone()) {
                 return Err(BadBackend {
                     key: format!("backend[{id}].name"),
@@ -105,6 +117,8 @@ impl Pool {
                 Duration::from_millis(config.pool.queue_wait_ms),
             ),
             refresh: Duration::from_secs(config.pool.refresh_s.max(1)),
+            probe: Duration::from_millis(config.pool.probe_ms),
+            changed: Notify::new(),
             created: backend::unix_ms() / 1000,
         });
         pool.publish();
@@ -158,11 +172,22 @@ impl Pool {
                 last_seen_ms: None,
                 last_error: None,
                 last_error_ms: None,
+                condition: backend.health.condition(Instant::now()),
             };
             backend.seen.report(&mut status);
             status
         };
         self.places.backends.iter().map(status).collect()
+    }
+
+    /// Those that are in the pool now.
+    fn backends(&self) -> Vec<Arc<Backend>> {
+        self.places.backends.clone()
+    }
+
+    /// The backend has become routable: whoever waits for it is let in.
+    fn wake(&self, backend: &Arc<Backend>) {
+        self.places.wake(backend);
     }
 
     /// Every model.

@@ -14,7 +14,10 @@ use answer::Translator;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// What an Ollama gives a model that nobody has configured.
 const CONTEXT: usize = 4096;
@@ -116,6 +119,17 @@ pub(super) fn models(tags: &[u8], running: &[u8]) -> Result<Vec<Listed>, serde_j
         name: tag.name,
     };
     Ok(tags.models.into_iter().map(listed).collect())
+}
+
+/// Reads what is loaded, by every name it may be asked for.
+pub(super) fn loaded(running: &[u8]) -> Result<HashSet<String>, serde_json::Error> {
+    let running: Tags = serde_json::from_slice(running)?;
+    let names = running.models.into_iter().map(|tag| tag.name);
+    let names = names.flat_map(|name| {
+        let short = name.strip_suffix(":latest").map(str::to_owned);
+        [Some(name), short]
+    });
+    Ok(names.flatten().collect())
 }
 
 #[cfg(test)]

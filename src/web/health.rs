@@ -11,7 +11,7 @@ use super::{
     fault::{Fault, only},
     server::graph,
 };
-use crate::{config::DialectName, error::Error, pool::BackendStatus, state::State};
+use crate::{error::Error, pool::BackendStatus, state::State};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst};
@@ -160,7 +160,7 @@ pub async fn health(req: HttpRequest) -> HttpResponse {
             },
         },
         backends: Share {
-            up: backends.iter().filter(|b| answers(b)).count(),
+            up: backends.iter().filter(|b| b.condition.routable).count(),
             of: backends.len(),
         },
     })
@@ -184,7 +184,7 @@ pub struct Summary {
     /// Replicas that are up, by actor.
     actors: BTreeMap<&'static str, Share>,
     store: StoreHealth,
-    /// Backends whose last answer was good.
+    /// Backends that can be routed to.
     backends: Share,
 }
 
@@ -204,12 +204,6 @@ pub struct StoreHealth {
     status: &'static str,
     /// Where write-backs wait meanwhile: `ok` or `full`.
     spool: &'static str,
-}
-
-/// Whether a backend was well when it was last heard of.
-fn answers(backend: &BackendStatus) -> bool {
-    let seen = backend.last_seen_ms;
-    backend.dialect == DialectName::Simulator || seen.is_some() && seen >= backend.last_error_ms
 }
 
 /// `GET /api/v1/actors`
