@@ -10,8 +10,14 @@ use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
 
 /// Starts logging for this process. A second call changes nothing.
 pub fn start(config: &Telemetry) {
+    let mut filter = EnvFilter::new(&config.log);
+    // Below warnings `rmcp` writes down whole messages, with what users said in them.
+    filter = match "rmcp=warn".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     let lines = fmt()
-        .with_env_filter(EnvFilter::new(&config.log))
+        .with_env_filter(filter)
         .with_writer(stderr)
         .with_ansi(stderr().is_terminal());
     // A panic's message may quote what it choked on.

@@ -13,6 +13,7 @@ mod drain;
 mod durability;
 mod event_source;
 mod health;
+mod mcp;
 mod memory;
 mod not_said_of_oneself;
 mod pool_discovery;

@@ -131,6 +131,37 @@ impl Profile {
         changes
     }
 
+    /// What a turn taught that somebody else kept and read; `None` deletes. It counts once, and
+    /// only against what was said before it. Raises the version by one if anything changed.
+    pub fn told(
+        &mut self,
+        slots: &BTreeMap<(String, String), Option<String>>,
+        turn: &TurnId,
+        at_ms: i64,
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (at, value) in slots {
+            let heard = self.slots.get(at).is_some_and(
+                |slot| matches!(&slot.source, Source::Said { turn: known, .. } if known == turn),
+            );
+            if heard || self.holds(at, value.as_deref()) || !self.yields(at, at_ms) {
+                continue;
+            }
+            let source = Source::Said {
+                turn: turn.clone(),
+                quote: String::new(),
+            };
+            let slot = Slot {
+                value: value.clone(),
+                source,
+                valid_from_ms: at_ms,
+            };
+            changes.push(self.set(at.clone(), slot));
+        }
+        self.version += u64::from(!changes.is_empty());
+        changes
+    }
+
     fn set(&mut self, at: (String, String), after: Slot) -> Change {
         let before = self.slots.insert(at.clone(), after.clone());
         Change { at, before, after }
@@ -233,6 +264,30 @@ mod tests {
         assert_eq!((p.version, changes.len()), (1, 1));
         assert!(changes[0].superseded().is_none());
         assert!(p.put(&slot("name", Some("Ada")), 30).is_empty());
+    }
+
+    #[test]
+    fn what_a_turn_kept_elsewhere_taught_counts_once_and_in_its_time() {
+        let mut p = Profile::default();
+        assert_eq!(
+            p.told(&slot("name", Some("Ada")), &"t1".into(), 10).len(),
+            1
+        );
+        assert!(
+            p.told(&slot("name", Some("Ada")), &"t1".into(), 30)
+                .is_empty()
+        );
+        assert!(
+            p.told(&slot("name", Some("Eve")), &"t0".into(), 5)
+                .is_empty()
+        );
+        p.put(&slot("name", Some("Bob")), 20);
+        assert!(
+            p.told(&slot("name", Some("Ada")), &"t2".into(), 20)
+                .is_empty()
+        );
+        p.told(&slot("name", None), &"t3".into(), 21);
+        assert_eq!((value(&p, "name"), p.version), (None, 3));
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod tests;
 use crate::{
     config::Config,
     error::Error,
-    memory::{Ack, Profile, Resident, Residents, SLOT_NAME_BYTES, UserKey, Writeback},
+    memory::{Ack, Profile, Resident, Residents, SLOT_NAME_BYTES, TurnId, UserKey, Writeback},
 };
 use shared::Shared;
 use std::{
@@ -59,6 +59,17 @@ pub struct Upsert {
     pub slots: BTreeMap<(String, String), Option<String>>,
     /// `If-Match`: only on this version.
     pub on_version: Option<u64>,
+    /// The turn it was said in; `None`: the user's own word beside any conversation, pinned.
+    pub said: Option<SaidIn>,
+}
+
+/// A turn that somebody else kept, and what it taught.
+#[derive(Clone, Debug)]
+pub struct SaidIn {
+    /// Its id there: what it teaches counts once.
+    pub turn: TurnId,
+    /// When it was said, Unix milliseconds: a later word counts more.
+    pub at_ms: i64,
 }
 
 /// What an erase removed.
@@ -235,6 +246,7 @@ fn check(upsert: &Upsert) -> Result<(), Error> {
     Ok(())
 }
 
-fn now_ms() -> i64 {
+/// The time, in Unix milliseconds.
+pub fn now_ms() -> i64 {
     (time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000) as i64
 }

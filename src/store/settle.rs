@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    memory::{Change, Profile, Slot, UserKey, statements},
+    memory::{Change, Profile, Slot, TurnId, UserKey, statements},
 };
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -67,7 +67,18 @@ pub async fn upsert(db: &Database, ask: &Upsert) -> Result<Result<(Profile, i64)
             let value = value.as_deref().map(|value| clean(value).into_owned());
             (at.clone(), value)
         });
-        let changes = profile.put(&slots.collect(), now_ms());
+        let mut slots: BTreeMap<_, _> = slots.collect();
+        let changes = match &ask.said {
+            None => profile.put(&slots, now_ms()),
+            // Said before the user was erased: nothing of it comes back.
+            Some(said) if said.at_ms <= row.epoch => Vec::new(),
+            Some(said) => {
+                for at in taught(&tx, user, &said.turn).await? {
+                    slots.remove(&at);
+                }
+                profile.told(&slots, &said.turn, said.at_ms)
+            }
+        };
         ledger.changes(user, changes, profile.version);
         ledger.version(user, row.version, &profile);
         answer = Ok((profile, row.mark));
@@ -75,6 +86,19 @@ pub async fn upsert(db: &Database, ask: &Upsert) -> Result<Result<(Profile, i64)
     ledger.write(&tx).await?;
     tx.commit().await?;
     Ok(answer)
+}
+
+/// Slots whose superseded values came from this turn: it has been heard, and is over.
+async fn taught(
+    tx: &DatabaseTransaction,
+    user: &UserKey,
+    turn: &TurnId,
+) -> Result<Vec<(String, String)>, DbErr> {
+    let of_turn = profile_history::Entity::find_of(user)
+        .filter(profile_history::Column::TurnId.eq(&**turn))
+        .all(tx);
+    let superseded = of_turn.await?.into_iter();
+    Ok(superseded.map(|row| (row.topic, row.key)).collect())
 }
 
 /// Erases all of a user. What is still under way for them began before the new epoch, and will be

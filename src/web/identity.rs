@@ -29,6 +29,12 @@ pub fn user(req: &HttpRequest) -> Result<Option<String>, Error> {
     let Some((name, user)) = first(req, &["X-User-ID", "X-OpenWebUI-User-Id"])? else {
         return Ok(None);
     };
+    check_user(name, &user)?;
+    Ok(Some(user))
+}
+
+/// Whether this can be a user; `name` is where it stands.
+pub fn check_user(name: &'static str, user: &str) -> Result<(), Error> {
     let plain = !user.chars().any(char::is_control) && user.trim() == user;
     if user.is_empty() || user.chars().count() > USER_CHARS || !plain {
         let detail = format!(
@@ -37,7 +43,7 @@ pub fn user(req: &HttpRequest) -> Result<Option<String>, Error> {
         );
         return Err(Error::invalid(name, detail));
     }
-    Ok(Some(user))
+    Ok(())
 }
 
 /// The user, where there must be one.

@@ -14,9 +14,10 @@ use super::{
     server::graph,
 };
 use crate::{
+    actors::memory::MemoryPort,
     error::Error,
     graph::Graph,
-    memory::{Profile, UserKey},
+    memory::{Profile, Resident, UserKey},
     state::State,
     store::{Command, Erased, Upsert},
 };
@@ -25,11 +26,12 @@ use actix_web::{
     http::header::{self, HeaderName},
     web,
 };
-use preferences::{Slots, slots};
+pub(super) use preferences::{Slots, slots};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+pub(super) use shown::values;
 pub use shown::{Detailed, Shown};
-use std::{rc::Rc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// The routes under `/api/v1`.
@@ -67,10 +69,7 @@ pub async fn read(req: HttpRequest) -> Result<HttpResponse, Fault> {
 async fn answer(req: &HttpRequest, state: &State) -> Result<HttpResponse, Error> {
     let detail = Query::read(req, &["detail"])?.flag("detail")?;
     let user = identity::some_user(req)?;
-    let limit = Duration::from_millis(state.config.store.ack_timeout_ms);
-    let user_key = UserKey::local(&user);
-    let resident = timeout(limit, state.store.resident(&user_key)).await;
-    let resident = resident.ok().and_then(Result::ok).ok_or(Error::StoreDown)?;
+    let resident = known(state, &UserKey::local(&user)).await?;
     let profile = &resident.profile;
     let tag = tag(profile);
     let known = req.headers().get_all(header::IF_NONE_MATCH);
@@ -88,6 +87,13 @@ async fn answer(req: &HttpRequest, state: &State) -> Result<HttpResponse, Error>
         true => response.json(Detailed::of(&user, profile)),
         false => response.json(Shown::of(&user, profile)),
     })
+}
+
+/// The user as they are known now, or that the store does not say.
+pub(super) async fn known(state: &State, user: &UserKey) -> Result<Arc<Resident>, Error> {
+    let limit = Duration::from_millis(state.config.store.ack_timeout_ms);
+    let resident = timeout(limit, state.store.resident(user)).await;
+    resident.ok().and_then(Result::ok).ok_or(Error::StoreDown)
 }
 
 /// The body of a `PUT`.
@@ -169,14 +175,32 @@ async fn change(
         user: UserKey::local(&user),
         slots,
         on_version,
+        said: None,
     };
-    let asking = graph
-        .memory
-        .ask(|reply| Command::Upsert(upsert.clone(), reply));
-    let profile = written(&graph.state, asking).await?;
+    let profile = write(&graph.state, &graph.memory, upsert).await?;
     Ok(HttpResponse::Ok()
         .insert_header((header::ETAG, tag(&profile)))
         .json(Shown::of(&user, &profile)))
+}
+
+/// Changes a profile; answers with it as it now is.
+pub(super) async fn write(
+    state: &State,
+    memory: &MemoryPort,
+    upsert: Upsert,
+) -> Result<Profile, Error> {
+    let asking = memory.ask(|reply| Command::Upsert(upsert.clone(), reply));
+    written(state, asking).await
+}
+
+/// Erases all of a user.
+pub(super) async fn forget(
+    state: &State,
+    memory: &MemoryPort,
+    user: UserKey,
+) -> Result<Erased, Error> {
+    let asking = memory.ask(|reply| Command::Erase(user.clone(), reply));
+    written(state, asking).await
 }
 
 /// `DELETE /api/v1/memory`: all of the user, answered with a receipt.
@@ -191,10 +215,7 @@ pub async fn erase(req: HttpRequest) -> Result<HttpResponse, Fault> {
     let erasing = async {
         Query::read(&req, &[])?;
         let user = UserKey::local(&identity::some_user(&req)?);
-        let asking = graph
-            .memory
-            .ask(|reply| Command::Erase(user.clone(), reply));
-        let erased = written(&graph.state, asking).await?;
+        let erased = forget(&graph.state, &graph.memory, user).await?;
         Ok(HttpResponse::Ok().json(erased))
     };
     erasing.await.map_err(Fault::native)

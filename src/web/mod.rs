@@ -12,6 +12,7 @@ mod frame;
 pub mod health;
 pub mod identity;
 mod json;
+pub mod mcp;
 pub mod memory;
 pub mod models;
 pub mod openapi;

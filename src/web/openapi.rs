@@ -4,7 +4,7 @@
 use super::{
     chat,
     fault::{OpenAi, Problem, Surface, only},
-    health, memory, models, tasks,
+    health, mcp, memory, models, tasks,
 };
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
@@ -98,6 +98,7 @@ pub struct ChatRequest {
         memory::upsert,
         memory::remove,
         memory::erase,
+        mcp::post,
         chat::completions,
         models::list,
         models::one,

@@ -3,7 +3,7 @@
 //! waits for the permits of those that run, stops the workers, and closes the store last, for
 //! dropped bodies still write to it. A second signal ends at once.
 
-use super::{chat, fault::only, health, identity, memory, models, openapi, tasks};
+use super::{chat, fault::only, health, identity, mcp, memory, models, openapi, tasks};
 use crate::{
     actors::memory::MemoryPort,
     graph::{Graph, start_memory},
@@ -158,6 +158,7 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
             .configure(memory::routes)
             .configure(health::api_routes),
     )
+    .configure(mcp::routes)
     .configure(health::routes)
     .configure(openapi::routes);
 }

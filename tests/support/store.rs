@@ -80,6 +80,7 @@ impl Open {
             user: UserKey::local(user),
             slots: BTreeMap::from([(at, value.map(str::to_owned))]),
             on_version,
+            said: None,
         };
         self.store.enqueue(Command::Upsert(upsert, reply));
         answer.await.expect("an answer")

@@ -26,7 +26,7 @@ impl<'a> Shown<'a> {
         Shown {
             user_id,
             version: profile.version,
-            preferences: collect(profile, |_, value| value),
+            preferences: values(profile),
         }
     }
 }
@@ -98,6 +98,11 @@ impl<'a> ValueDetail<'a> {
             valid_from: rfc3339(slot.valid_from_ms),
         }
     }
+}
+
+/// The values alone.
+pub fn values(profile: &Profile) -> BTreeMap<&str, BTreeMap<&str, &str>> {
+    collect(profile, |_, value| value)
 }
 
 fn collect<'a, T>(

@@ -1,0 +1,119 @@
+//! What the tools take and give: the types that the listed schemas are drawn from, and the user
+//! that a call is for.
+
+use super::Caller;
+use crate::{error::Error, web::json};
+use rmcp::{
+    model::JsonObject,
+    schemars::{self, JsonSchema},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// topic → key → value
+pub type Topics = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Arguments that say, or leave open, whose memory is meant.
+pub trait ForUser: DeserializeOwned {
+    /// The `user_id` argument.
+    fn user_id(&mut self) -> Option<String>;
+}
+
+macro_rules! for_user {
+    ($($name:ty),+) => {$(
+        impl ForUser for $name {
+            fn user_id(&mut self) -> Option<String> {
+                self.user_id.take()
+            }
+        }
+    )+};
+}
+
+for_user!(Get, Put, Delete);
+
+/// `memory_get`
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// Whose memory; needed only where the connection does not name the user with an X-User-ID
+    /// header.
+    user_id: Option<String>,
+}
+
+/// `memory_upsert`
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Put {
+    /// Whose memory; needed only where the connection does not name the user with an X-User-ID
+    /// header.
+    user_id: Option<String>,
+    /// What to set, as topic → key → value, for instance {"identity": {"name": "Ada"}, "style":
+    /// {"tone": "concise"}}. What is named is set, null removes it, all else stays. A value without
+    /// a topic goes to the topic `general`.
+    pub preferences: Map<String, Value>,
+    /// The turn of the conversation it was said in, if there is one. It is kept as the origin, and
+    /// the same turn does not teach the same thing twice, so that a call may be repeated. Without
+    /// it the values are the user's own settings, which only a later statement of theirs changes.
+    pub turn_id: Option<String>,
+    /// When that turn was said (RFC 3339), if not just now: later words count more.
+    pub said_at: Option<String>,
+}
+
+/// `memory_delete`
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Delete {
+    /// Whose memory; needed only where the connection does not name the user with an X-User-ID
+    /// header.
+    user_id: Option<String>,
+    /// The topic to remove values of.
+    pub topic: Option<String>,
+    /// The one key of the topic to remove; without it the whole topic is removed.
+    pub key: Option<String>,
+    /// Erases all that is kept of the user, conversations included. It cannot be undone.
+    #[serde(default)]
+    pub everything: bool,
+}
+
+/// The profile, as `memory_get` and `memory_upsert` answer.
+#[derive(Serialize, JsonSchema)]
+pub struct Profile {
+    /// What is known of the user: topic → key → value.
+    pub profile: Topics,
+    /// Raised by each real change.
+    pub version: u64,
+}
+
+/// What `memory_delete` answers.
+#[derive(Serialize, JsonSchema)]
+pub struct Deleted {
+    /// What is still known of the user: topic → key → value.
+    pub profile: Topics,
+    /// Raised by each real change.
+    pub version: u64,
+    /// How many values were removed.
+    pub removed: u64,
+}
+
+/// The arguments of a call, and the user it is for: the one of the header, else of the argument.
+pub fn read<T: ForUser>(given: JsonObject, caller: &Caller) -> Result<(T, String), Error> {
+    let given = serde_json::to_vec(&given).unwrap_or_default();
+    let mut read: T = json::parse(&given)?;
+    let argument = read.user_id();
+    if let Some(user) = &argument {
+        crate::web::identity::check_user("user_id", user)?;
+    }
+    let user = match (caller.0.clone(), argument) {
+        (Some(header), Some(argument)) if header != argument => {
+            let detail = "names another user than the X-User-ID header; leave it out";
+            return Err(Error::invalid("user_id", detail));
+        }
+        (Some(user), _) | (None, Some(user)) => user,
+        (None, None) => {
+            let detail = "say whose memory: with an X-User-ID header, or with user_id";
+            return Err(Error::invalid("user_id", detail));
+        }
+    };
+    Ok((read, user))
+}

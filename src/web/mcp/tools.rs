@@ -1,0 +1,84 @@
+//! The tools as they are listed: names, what they are for in words that a model understands,
+//! schemas, and hints on what a call does.
+
+use super::arguments::{Delete, Deleted, Get, Profile, Put};
+use rmcp::{
+    handler::server::tool::schema_for_input,
+    model::{JsonObject, Tool, ToolAnnotations},
+    schemars::JsonSchema,
+};
+use std::sync::{Arc, LazyLock};
+
+/// Read the profile.
+pub const GET: &str = "memory_get";
+/// Change the profile.
+pub const UPSERT: &str = "memory_upsert";
+/// Remove values, or everything.
+pub const DELETE: &str = "memory_delete";
+
+/// All of them, in the order they are listed.
+pub static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
+    let reads = || hints().read_only(true).idempotent(true);
+    let writes = || hints().read_only(false).idempotent(true);
+    vec![
+        tool::<Get, Profile>(
+            GET,
+            "What is known of the user",
+            "Read the lasting facts and preferences known of the user, as topic → key → value. \
+             Call it before you answer anything that depends on who the user is.",
+            reads(),
+        ),
+        tool::<Put, Profile>(
+            UPSERT,
+            "Remember facts and preferences",
+            "Remember lasting facts and preferences that the user states of themselves, or change \
+             or remove some. Keep the user's own language and names. Not for passing remarks, \
+             guesses, secrets, or what others said. Answers with the whole profile.",
+            writes().destructive(true),
+        ),
+        tool::<Delete, Deleted>(
+            DELETE,
+            "Forget",
+            "Remove one value (topic and key), a whole topic, or with everything=true all that is \
+             kept of the user. Call it only when the user asks to be forgotten or to forget \
+             something.",
+            writes().destructive(true),
+        ),
+    ]
+});
+
+/// Memory is a closed world: nothing beyond the user's own data is touched.
+fn hints() -> ToolAnnotations {
+    ToolAnnotations::new().open_world(false)
+}
+
+fn tool<I: JsonSchema + 'static, O: JsonSchema + 'static>(
+    name: &'static str,
+    title: &'static str,
+    description: &'static str,
+    hints: ToolAnnotations,
+) -> Tool {
+    // The types are structs, so there is an object to be had; a test lists them.
+    let input: Arc<JsonObject> = schema_for_input::<I>().unwrap_or_default();
+    Tool::new(name, description, input)
+        .with_title(title)
+        .with_output_schema::<O>()
+        .with_annotations(hints)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tool_says_what_it_takes_and_gives() {
+        for tool in &*TOOLS {
+            let input = serde_json::to_value(&*tool.input_schema).unwrap();
+            assert_eq!(input["type"], "object", "{}", tool.name);
+            assert_eq!(input["additionalProperties"], false, "{}", tool.name);
+            assert!(input["properties"]["user_id"].is_object(), "{}", tool.name);
+            let output = serde_json::to_value(tool.output_schema.as_deref()).unwrap();
+            assert_eq!(output["type"], "object", "{}", tool.name);
+        }
+    }
+}
