@@ -17,6 +17,7 @@ mod mcp;
 mod memory;
 mod not_said_of_oneself;
 mod pool_discovery;
+mod pool_health;
 mod pool_ollama;
 mod pool_wire;
 mod read_your_writes;

@@ -3,10 +3,10 @@
 //! held for a few instructions; nothing here asks a backend anything.
 
 use super::{
-    breaker::{Breaker, Outcome, Periods, State, Turn},
+    breaker::{Breaker, Periods, State, Turn},
     condition::Condition,
+    ticket::Ticket,
 };
-use crate::error::Error;
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -70,14 +70,6 @@ struct Said {
     loaded: Option<(Instant, HashSet<String>)>,
 }
 
-/// One request's admission to a backend. What the request came to is recorded in it, once;
-/// dropped without a record it was neutral.
-pub struct Ticket {
-    health: Arc<Health>,
-    era: u64,
-    told: bool,
-}
-
 impl Health {
     pub(super) fn new(name: Arc<str>, periods: Periods) -> Arc<Self> {
         Arc::new(Health {
@@ -101,11 +93,7 @@ impl Health {
             return None;
         }
         let era = verdict.breaker.enter(now)?;
-        Some(Ticket {
-            health: self.clone(),
-            era,
-            told: false,
-        })
+        Some(Ticket::new(self.clone(), era))
     }
 
     /// Whether `try_enter` would let one through.
@@ -214,7 +202,7 @@ impl Health {
     }
 
     /// Tells of a change; true: it is routable by it.
-    fn turned(&self, turn: Option<Turn>) -> bool {
+    pub(super) fn turned(&self, turn: Option<Turn>) -> bool {
         let backend = &self.name;
         match turn {
             Some(Turn::Opened(period)) => {
@@ -227,53 +215,16 @@ impl Health {
         turn == Some(Turn::Closed)
     }
 
+    pub(super) fn breaker<T>(&self, f: impl FnOnce(&mut Breaker) -> T) -> T {
+        f(&mut self.verdict().breaker)
+    }
+
     fn verdict(&self) -> MutexGuard<'_, Verdict> {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn said(&self) -> MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Ticket {
-    /// The first word of the answer has come. True: the backend has become routable by it, and
-    /// whoever waits may be let in.
-    pub fn answered(&mut self) -> bool {
-        let mut verdict = self.health.verdict();
-        let (era, turn) = verdict.breaker.answered(self.era, Instant::now());
-        drop(verdict);
-        self.era = era;
-        self.health.turned(turn)
-    }
-
-    /// What the request came to; only the first record counts. True as in `answered`.
-    pub fn record(&mut self, outcome: Outcome) -> bool {
-        if std::mem::replace(&mut self.told, true) {
-            return false;
-        }
-        let mut verdict = self.health.verdict();
-        let turn = verdict.breaker.record(self.era, outcome, Instant::now());
-        drop(verdict);
-        self.health.turned(turn)
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.record(Outcome::Neutral);
-    }
-}
-
-impl Outcome {
-    /// Whose fault an error is.
-    pub fn of(error: &Error) -> Self {
-        match error {
-            Error::Upstream(_) | Error::Timeout(_) => Outcome::Failed,
-            // A 4xx is the request's fault; a 429 is load, which the router reads elsewhere, and no
-            // ill health. (Refused credentials are ours, and come as `Upstream`.)
-            _ => Outcome::Neutral,
-        }
     }
 }
 
@@ -284,49 +235,17 @@ fn fresh(at: Instant, now: Instant) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::PoolConfig;
+    use crate::{config::PoolConfig, pool::breaker::Outcome};
 
     fn health() -> Arc<Health> {
         Health::new("b".into(), Periods::of(&PoolConfig::default()))
     }
 
-    fn ticket(health: &Arc<Health>) -> Ticket {
-        health.try_enter(Instant::now()).expect("it is routable")
-    }
-
     fn open(health: &Arc<Health>) {
         for _ in 0..5 {
-            ticket(health).record(Outcome::Failed);
+            let ticket = health.try_enter(Instant::now());
+            ticket.expect("it is routable").record(Outcome::Failed);
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_trial_whose_caller_goes_away_is_given_back() {
-        let health = health();
-        open(&health);
-        assert_eq!(health.wait(Instant::now()), Some(Duration::from_secs(10)));
-        assert!(!health.routable(Instant::now()));
-        tokio::time::advance(Duration::from_secs(10)).await;
-        assert!(health.routable(Instant::now()));
-        let mut trial = ticket(&health);
-        assert!(health.try_enter(Instant::now()).is_none());
-        assert_eq!(health.wait(Instant::now()), Some(Duration::ZERO));
-        drop(trial);
-        trial = ticket(&health);
-        assert!(trial.answered(), "it is routable again");
-        assert!(!trial.answered());
-        assert!(!trial.record(Outcome::Good));
-        drop((ticket(&health), ticket(&health)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_record_counts_once() {
-        let health = health();
-        let mut one = ticket(&health);
-        for _ in 0..100 {
-            one.record(Outcome::Failed);
-        }
-        assert!(health.routable(Instant::now()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -375,25 +294,5 @@ mod tests {
             health.probed(Ok(()));
         }
         assert!(!health.routable(Instant::now()));
-    }
-
-    #[test]
-    fn whose_fault_an_error_is() {
-        let refused = |status| Error::Refused {
-            status,
-            message: String::new(),
-            code: None,
-            param: None,
-        };
-        for (error, outcome) in [
-            (Error::Upstream("it answered 503".into()), Outcome::Failed),
-            (Error::Timeout("the first token"), Outcome::Failed),
-            (refused(400), Outcome::Neutral),
-            (refused(404), Outcome::Neutral),
-            (refused(429), Outcome::Neutral),
-            (Error::Cancelled, Outcome::Neutral),
-        ] {
-            assert_eq!(Outcome::of(&error), outcome, "{error}");
-        }
     }
 }

@@ -2,7 +2,7 @@
 //! taken from. One lock holds places and lines, so that a place that is free has nobody waiting
 //! for it, and one that is given back goes to exactly one turn.
 
-use super::{Backend, BackendId, breaker::Outcome, catalog::Catalog, health::Ticket, queue::Lines};
+use super::{Backend, BackendId, breaker::Outcome, catalog::Catalog, queue::Lines, ticket::Ticket};
 use crate::error::Error;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::Ordering::Relaxed},

@@ -22,6 +22,7 @@ mod queue;
 mod refusal;
 mod scrape;
 pub mod simulator;
+mod ticket;
 mod watch;
 mod window;
 
@@ -32,8 +33,9 @@ pub use client::{Answer, Client, Failure};
 pub use condition::{BreakerState, Condition};
 pub use discover::find_ollama;
 pub use extras::Extras;
-pub use health::{Health, Probed, Reported, Ticket};
+pub use health::{Health, Probed, Reported};
 pub use lease::Lease;
+pub use ticket::Ticket;
 pub use watch::watch;
 
 use crate::{config::Config, error::Error};

@@ -1,0 +1,153 @@
+//! The breaker against a clock of its own.
+
+use super::{Outcome::*, *};
+
+/// A breaker and a clock.
+struct Bench {
+    breaker: Breaker,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let now = Instant::now();
+        Bench {
+            breaker: Breaker::new(Periods::of(&PoolConfig::default()), now),
+            now,
+        }
+    }
+
+    fn wait(&mut self, ms: u64) {
+        self.now += Duration::from_millis(ms);
+    }
+
+    fn one(&mut self, outcome: Outcome) -> Option<Turn> {
+        let era = self.breaker.enter(self.now).expect("it is open");
+        self.breaker.record(era, outcome, self.now)
+    }
+
+    /// Until it opens; how long it does.
+    fn fail(&mut self) -> u64 {
+        loop {
+            if let Some(Turn::Opened(period)) = self.one(Failed) {
+                return period.as_secs();
+            }
+        }
+    }
+}
+
+fn opened(seconds: u64) -> Option<Turn> {
+    Some(Turn::Opened(Duration::from_secs(seconds)))
+}
+
+#[test]
+fn five_in_a_row_open_it_and_a_good_one_between_does_not() {
+    let mut bench = Bench::new();
+    for _ in 0..4 {
+        assert_eq!(bench.one(Failed), None);
+    }
+    assert_eq!(bench.one(Good), None);
+    for _ in 0..4 {
+        assert_eq!(bench.one(Failed), None);
+    }
+    assert_eq!(bench.one(Failed), opened(10));
+    assert!(!bench.breaker.admits(bench.now));
+    assert_eq!(bench.breaker.enter(bench.now), None);
+}
+
+#[test]
+fn half_of_twenty_open_it_within_a_window() {
+    let mut bench = Bench::new();
+    for _ in 0..9 {
+        assert_eq!(bench.one(Good), None);
+        assert_eq!(bench.one(Failed), None);
+    }
+    assert_eq!(bench.one(Good), None);
+    assert_eq!(bench.one(Failed), opened(10), "ten of twenty");
+    // The same, but slowly: never twenty in a window.
+    let mut slow = Bench::new();
+    for _ in 0..100 {
+        assert_eq!(slow.one(Good), None);
+        assert_eq!(slow.one(Failed), None);
+        slow.wait(4_000);
+    }
+}
+
+#[test]
+fn what_says_nothing_of_the_backend_changes_nothing() {
+    let mut bench = Bench::new();
+    for _ in 0..1_000 {
+        assert_eq!(bench.one(Neutral), None);
+    }
+    for _ in 0..4 {
+        assert_eq!(bench.one(Failed), None);
+        assert_eq!(bench.one(Neutral), None);
+    }
+    assert_eq!(bench.one(Failed), opened(10), "and it ends no streak");
+}
+
+#[test]
+fn exactly_one_request_finds_out_whether_it_is_well_again() {
+    let mut bench = Bench::new();
+    bench.fail();
+    bench.wait(9_999);
+    assert!(!bench.breaker.admits(bench.now));
+    bench.wait(1);
+    assert!(bench.breaker.admits(bench.now));
+    let trial = bench.breaker.enter(bench.now).unwrap();
+    for _ in 0..10 {
+        assert!(!bench.breaker.admits(bench.now));
+        assert_eq!(bench.breaker.enter(bench.now), None);
+    }
+    // Its caller goes away: the next one finds out.
+    assert_eq!(bench.breaker.record(trial, Neutral, bench.now), None);
+    let trial = bench.breaker.enter(bench.now).unwrap();
+    assert_eq!(bench.breaker.enter(bench.now), None);
+    let (era, turn) = bench.breaker.answered(trial, bench.now);
+    assert_eq!(turn, Some(Turn::Closed));
+    assert_eq!(bench.breaker.state(bench.now), State::Closed);
+    // The stream that found out goes on, and its break counts like any other.
+    for _ in 0..4 {
+        assert_eq!(bench.one(Failed), None);
+    }
+    assert!(bench.breaker.record(era, Failed, bench.now).is_some());
+}
+
+#[test]
+fn the_period_doubles_up_to_a_minute_and_begins_anew_after_recovery() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.fail(), 10);
+    for period in [20, 40, 60, 60] {
+        bench.wait(60_000);
+        assert_eq!(bench.one(Failed), opened(period));
+    }
+    // Well for a moment only: it goes on where it was.
+    bench.wait(60_000);
+    assert_eq!(bench.one(Good), Some(Turn::Closed));
+    assert_eq!(bench.fail(), 60);
+    bench.wait(60_000);
+    assert_eq!(bench.one(Good), Some(Turn::Closed));
+    bench.wait(30_000);
+    assert_eq!(bench.fail(), 10);
+}
+
+#[test]
+fn what_entered_before_a_change_says_nothing_after_it() {
+    let mut bench = Bench::new();
+    let stale: Vec<_> = (0..200)
+        .map(|_| bench.breaker.enter(bench.now).unwrap())
+        .collect();
+    bench.fail();
+    let mut record = |era: u64, outcome| bench.breaker.record(era, outcome, bench.now).is_some();
+    assert!(!record(stale[0], Good), "a late answer closes nothing");
+    assert!(!record(stale[1], Failed), "nor does a late failure prolong");
+    bench.wait(10_000);
+    let trial = bench.breaker.enter(bench.now).unwrap();
+    assert_eq!(bench.breaker.record(stale[2], Failed, bench.now), None);
+    assert_eq!(bench.breaker.record(stale[3], Good, bench.now), None);
+    assert!(!bench.breaker.admits(bench.now), "the trial is still out");
+    assert!(bench.breaker.record(trial, Good, bench.now).is_some());
+    for era in &stale[4..] {
+        assert_eq!(bench.breaker.record(*era, Failed, bench.now), None);
+    }
+}
