@@ -1,7 +1,7 @@
 //! A setting's name: `store.group`, `backend[0].url`. And which names there are: they are read off
 //! the defaults, so that no list of them can go stale.
 
-use super::{BackendConfig, Config, DialectName};
+use super::{BackendConfig, Config, DialectName, TopicConfig};
 use std::{fmt, sync::LazyLock};
 use toml::{Table, Value};
 
@@ -99,7 +99,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// The defaults, with one backend that has every key.
+/// The defaults, with one backend and one topic that have every key.
 static EVERY: LazyLock<Value> = LazyLock::new(|| {
     let mut every = defaults();
     let mut backend = table(&BackendConfig {
@@ -108,6 +108,10 @@ static EVERY: LazyLock<Value> = LazyLock::new(|| {
     });
     backend.insert("api_key".into(), Value::String(String::new()));
     every.insert("backend".into(), Value::Array(vec![backend.into()]));
+    if let Some(Value::Table(memory)) = every.get_mut("memory") {
+        let topic = table(&TopicConfig::default()).into();
+        memory.insert("topic".into(), Value::Array(vec![topic]));
+    }
     Value::Table(every)
 });
 
@@ -144,6 +148,7 @@ mod tests {
         assert!(all.len() > 45, "{}", all.len());
         assert!(all.contains(&Key::parse("backend[0].api_key")));
         assert!(all.contains(&Key::parse("store.ack_timeout_ms")));
+        assert!(all.contains(&Key::parse("memory.topic[0].ttl_days")));
         Config::deserialize(EVERY.clone()).ok().unwrap();
     }
 
@@ -177,8 +182,7 @@ mod tests {
             assert!(rows.len() > 20);
             for mut cells in rows {
                 let (key, default) = (cells.nth(1).unwrap(), cells.next().unwrap());
-                let (section, name) = key.split_once('.').unwrap();
-                let value = &defaults[section][name];
+                let value = key.split('.').fold(&defaults, |at, name| &at[name]);
                 assert_eq!(value.to_string().trim_matches('"'), default, "{key}");
             }
         }

@@ -2,12 +2,14 @@
 //! environment and flags, `load.rs` lays these over each other and refuses what is wrong by name
 //! and place, `range.rs` says which values make sense, `show.rs` prints them without secrets.
 
+mod extract;
 mod key;
 mod load;
 mod range;
 mod show;
 mod source;
 
+pub use extract::{ExtractConfig, TopicConfig};
 pub use load::{Loaded, Refused};
 pub use source::{Flags, Origin};
 
@@ -210,6 +212,16 @@ pub struct MemoryConfig {
     pub context_percent: usize,
     /// Bytes of users held ready.
     pub cache_bytes: u64,
+    /// Only configured topics and keys are taken.
+    pub strict: bool,
+    /// Values in one user's profile; the oldest that is not pinned gives way.
+    pub max_slots: usize,
+    /// Topics that are never learnt from what is said, as `health`.
+    pub never: Vec<String>,
+    /// Reading turns with a model.
+    pub extract: ExtractConfig,
+    /// What a profile is about; empty: the built-in topics.
+    pub topic: Vec<TopicConfig>,
 }
 
 impl Default for MemoryConfig {
@@ -222,6 +234,11 @@ impl Default for MemoryConfig {
             history_tokens: 2_048,
             context_percent: 15,
             cache_bytes: 64 << 20,
+            strict: false,
+            max_slots: 200,
+            never: Vec::new(),
+            extract: ExtractConfig::default(),
+            topic: Vec::new(),
         }
     }
 }

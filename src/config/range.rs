@@ -64,7 +64,21 @@ pub(super) fn wrong(config: &Config) -> Vec<(&'static str, String)> {
         "telemetry.log",
         "must be a filter, as info or sundynix=debug,warn",
     );
+    let extract = &memory.extract;
+    let names: Vec<_> = memory.topic.iter().map(|t| &*t.name).collect();
+    let fits = |name: &&str| (1..=64).contains(&name.chars().count()) && name.trim() == *name;
+    let again = |at: usize| names[..at].contains(&names[at]);
+    must(
+        names.iter().all(fits) && !(0..names.len()).any(again),
+        "memory.topic",
+        "each topic needs a name of its own, of 1 to 64 characters",
+    );
     let positive = [
+        ("memory.max_slots", memory.max_slots as u64),
+        ("memory.extract.flush_tokens", extract.flush_tokens as u64),
+        ("memory.extract.timeout_s", extract.timeout_s),
+        ("memory.extract.max_tokens", extract.max_tokens as u64),
+        ("memory.extract.max_attempts", extract.max_attempts.into()),
         ("server.restart_window_s", server.restart_window_s),
         ("store.ack_timeout_ms", store.ack_timeout_ms),
         ("store.spool_bytes", store.spool_bytes),

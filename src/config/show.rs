@@ -6,7 +6,7 @@ use super::{
     key::{Key, Step},
 };
 use std::fmt::{self, Write};
-use toml::Value;
+use toml::{Table, Value};
 
 /// What stands for a secret that is set.
 const HIDDEN: &str = "********";
@@ -19,31 +19,62 @@ impl fmt::Display for Loaded {
         let root = Key::default();
         for (name, section) in sections {
             let key = root.child(Step::Name(name.clone()));
-            match section {
-                Value::Array(all) => {
-                    for (index, one) in all.iter().enumerate() {
-                        writeln!(f, "\n[[{name}]]")?;
-                        self.section(f, &key.child(Step::Index(index)), one)?;
-                    }
-                }
-                _ => {
-                    writeln!(f, "\n[{name}]")?;
-                    self.section(f, &key, section)?;
-                }
-            }
+            self.section(f, name, &key, section)?;
         }
         Ok(())
     }
 }
 
 impl Loaded {
-    fn section(&self, f: &mut fmt::Formatter<'_>, key: &Key, section: &Value) -> fmt::Result {
-        for (name, value) in section.as_table().into_iter().flatten() {
+    /// Its values first: in TOML what comes after a header belongs to that.
+    fn section(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: &str,
+        key: &Key,
+        at: &Value,
+    ) -> fmt::Result {
+        match at {
+            Value::Table(table) => {
+                writeln!(f, "\n[{name}]")?;
+                self.table(f, name, key, table)
+            }
+            Value::Array(all) => all.iter().enumerate().try_for_each(|(index, one)| {
+                writeln!(f, "\n[[{name}]]")?;
+                let key = key.child(Step::Index(index));
+                one.as_table()
+                    .map_or(Ok(()), |table| self.table(f, name, &key, table))
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn table(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: &str,
+        key: &Key,
+        table: &Table,
+    ) -> fmt::Result {
+        let (sections, values): (Vec<_>, Vec<_>) = table.iter().partition(|(_, v)| is_section(v));
+        for (name, value) in values {
             let key = key.child(Step::Name(name.clone()));
             let line = format!("{name} = {}", shown(&key, value));
             writeln!(f, "{line:<44} # {}", self.origin(&key.to_string()))?;
         }
+        for (inner, section) in sections {
+            let key = key.child(Step::Name(inner.clone()));
+            self.section(f, &format!("{name}.{inner}"), &key, section)?;
+        }
         Ok(())
+    }
+}
+
+/// A table, or tables.
+fn is_section(value: &Value) -> bool {
+    match value {
+        Value::Array(all) => all.first().is_some_and(Value::is_table),
+        value => value.is_table(),
     }
 }
 
