@@ -3,16 +3,23 @@
 
 mod explicit;
 mod kept;
+mod learn;
 mod mask;
 mod profile;
 mod resident;
+mod rules;
+mod screen;
 mod select;
+mod topics;
 
 pub use explicit::{Op, Statement, forget_matches, statements};
 pub use kept::{KEPT_BYTES, KeptText, kept};
+pub use learn::Fact;
 pub use mask::{MASKED, masked};
 pub use profile::{Change, Profile, SLOT_NAME_BYTES, Slot, Source};
 pub use resident::{RECENT_TURNS, Resident, Residents};
+pub use rules::{Applied, Held, Rules, Topic};
+pub use screen::suspicious;
 pub use select::{
     ANSWER_CHARS, QUERY_CHARS, Selection, excerpt, history_tokens, query_hash, select,
 };

@@ -162,12 +162,12 @@ impl Profile {
         changes
     }
 
-    fn set(&mut self, at: (String, String), after: Slot) -> Change {
+    pub(super) fn set(&mut self, at: (String, String), after: Slot) -> Change {
         let before = self.slots.insert(at.clone(), after.clone());
         Change { at, before, after }
     }
 
-    fn holds(&self, at: &(String, String), value: Option<&str>) -> bool {
+    pub(super) fn holds(&self, at: &(String, String), value: Option<&str>) -> bool {
         self.slots.get(at).and_then(|slot| slot.value.as_deref()) == value
     }
 

@@ -120,9 +120,10 @@ impl Committer {
             }
             Work::Upsert(upsert) => {
                 let ask = Arc::new(upsert.clone());
+                let shared = self.shared.clone();
                 let done = self.attempt(until, move |db| {
-                    let ask = ask.clone();
-                    async move { settle::upsert(&db, &ask).await }
+                    let (ask, shared) = (ask.clone(), shared.clone());
+                    async move { super::upsert::upsert(&db, &ask, &shared.rules).await }
                 });
                 let answer = match done.await {
                     Ok(Ok((profile, mark))) => {
@@ -204,7 +205,9 @@ impl Committer {
                     resident.remember(kept.turn.clone());
                     if kept.fresh {
                         let turn = &kept.turn;
-                        resident.profile.apply(&turn.id, turn.at_ms, &keep.said);
+                        let profile = &mut resident.profile;
+                        let rules = &self.shared.rules;
+                        rules.apply(profile, &turn.id, turn.at_ms, &keep.said);
                     }
                 }
             });
@@ -267,10 +270,10 @@ impl Committer {
                 .entry(user.clone())
                 .and_modify(|(_, at)| *at = next);
         }
-        let users = Arc::new(users);
+        let (users, shared) = (Arc::new(users), self.shared.clone());
         let done = self.attempt(until, move |db| {
-            let users = users.clone();
-            async move { settle::settle(&db, &users).await }
+            let (users, shared) = (users.clone(), shared.clone());
+            async move { settle::settle(&db, &users, &shared.rules).await }
         });
         let (done, now) = (done.await?, Instant::now());
         self.unsettled.retain(|user, _| !done.contains(user));

@@ -3,6 +3,7 @@
 //! own, so that a blocked commit blocks no worker.
 
 mod attempt;
+mod changes;
 mod committer;
 mod database;
 mod directory;
@@ -18,11 +19,14 @@ mod shared;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod upsert;
 
 use crate::{
     config::Config,
     error::Error,
-    memory::{Ack, Profile, Resident, Residents, SLOT_NAME_BYTES, TurnId, UserKey, Writeback},
+    memory::{
+        Ack, Profile, Resident, Residents, Rules, SLOT_NAME_BYTES, TurnId, UserKey, Writeback,
+    },
 };
 use shared::Shared;
 use std::{
@@ -177,7 +181,7 @@ impl Store {
     /// Puts a command into the committer's queue. Never blocks.
     pub fn enqueue(&self, command: Command) {
         if let Command::Upsert(upsert, _) = &command
-            && let Err(error) = check(upsert)
+            && let Err(error) = check(upsert, &self.shared.rules)
         {
             if let Command::Upsert(_, reply) = command {
                 let _ = reply.send(Err(error));
@@ -232,8 +236,12 @@ impl Store {
 }
 
 /// Whether the slots can be kept at all.
-fn check(upsert: &Upsert) -> Result<(), Error> {
-    for (topic, key) in upsert.slots.keys() {
+fn check(upsert: &Upsert, rules: &Rules) -> Result<(), Error> {
+    for ((topic, key), value) in &upsert.slots {
+        if value.is_some() && !rules.has(topic, key) {
+            let detail = "there is no such topic or key, and `memory.strict` takes no others";
+            return Err(Error::invalid(format!("{topic:.40}.{key:.40}"), detail));
+        }
         for name in [topic, key] {
             if name.is_empty() || name.len() > SLOT_NAME_BYTES || name.contains(char::is_control) {
                 let detail = format!(

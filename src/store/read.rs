@@ -5,7 +5,7 @@ use super::{
     database::Database,
     rows::{source, status},
 };
-use crate::memory::{KeptTurn, Profile, RECENT_TURNS, Resident, Slot, UserKey, statements};
+use crate::memory::{KeptTurn, Profile, RECENT_TURNS, Resident, Rules, Slot, UserKey, statements};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 use std::sync::Arc;
 
@@ -46,7 +46,12 @@ fn sql() -> String {
 }
 
 /// Reads the user, unless their mark is `known`.
-pub async fn read(db: &Database, user: &UserKey, known: Option<i64>) -> Result<Read, DbErr> {
+pub async fn read(
+    db: &Database,
+    user: &UserKey,
+    known: Option<i64>,
+    rules: &Rules,
+) -> Result<Read, DbErr> {
     let mut values = vec![];
     values.extend([&user.tenant, &user.app, &user.user].map(|part| (&**part).into()));
     values.push(known.unwrap_or(-1).into());
@@ -82,9 +87,10 @@ pub async fn read(db: &Database, user: &UserKey, known: Option<i64>) -> Result<R
     let turns = resident.turns.make_contiguous();
     turns.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
     pending.sort();
+    rules.expire(&mut resident.profile, super::now_ms());
     for (_, turn, query, at_ms) in pending {
         let said = statements(&query);
-        resident.profile.apply(&turn.into(), at_ms, &said);
+        rules.apply(&mut resident.profile, &turn.into(), at_ms, &said);
     }
     Ok(Read::New(mark, resident))
 }

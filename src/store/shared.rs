@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    memory::{Resident, Residents, UserKey},
+    memory::{Resident, Residents, Rules, UserKey},
 };
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 use std::{
@@ -34,6 +34,8 @@ pub struct Shared {
     pub queue: Queue,
     /// Where the database is.
     pub place: Place,
+    /// What a profile may hold.
+    pub rules: Rules,
     /// Kept up to date by every commit.
     pub residents: Arc<Residents>,
     /// The store does not answer.
@@ -70,6 +72,7 @@ pub struct Opening {
     spool: Spool,
     place: Place,
     residents: Arc<Residents>,
+    rules: Rules,
     config: crate::config::StoreConfig,
 }
 
@@ -99,6 +102,7 @@ impl Opening {
             queue: Queue::default(),
             place: self.place,
             residents: self.residents,
+            rules: self.rules,
             down: AtomicBool::new(!self.spool.is_drained()),
             full: AtomicBool::new(false),
             secret,
@@ -135,6 +139,7 @@ impl Shared {
             spool,
             place,
             residents,
+            rules: Rules::new(&config.memory),
             config: config.store.clone(),
         })
     }
@@ -188,7 +193,7 @@ impl Shared {
         let generation = self.residents.generation(user);
         let here = self.residents.marked(user);
         let (database, known) = (self.database(), here.as_ref().map(|(mark, _)| *mark));
-        let reading = read(&database, user, known);
+        let reading = read(&database, user, known, &self.rules);
         let read = match tokio::time::timeout(self.ack_timeout, reading).await {
             Ok(Ok(read)) => read,
             Ok(Err(error)) => return Err(self.failed_read(self.place.error(&error))),
