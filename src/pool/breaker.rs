@@ -134,8 +134,13 @@ impl Breaker {
         (self.era, Some(Turn::Closed))
     }
 
-    /// The request is over.
-    pub(super) fn record(&mut self, era: u64, outcome: Outcome, now: Instant) -> Option<Turn> {
+    /// The request is over; `proof`: it is the one whose first word closed the breaker.
+    pub(super) fn record(
+        &mut self,
+        (era, proof): (u64, bool),
+        outcome: Outcome,
+        now: Instant,
+    ) -> Option<Turn> {
         if era != self.era {
             return None;
         }
@@ -152,7 +157,8 @@ impl Breaker {
                 self.window.count(now, 0);
                 turn
             }
-            Outcome::Failed if trial => Some(self.open(now)),
+            // A backend that only ever begins is not well.
+            Outcome::Failed if trial || proof => Some(self.open(now)),
             Outcome::Failed => {
                 self.streak += 1;
                 self.window.count(now, 1);

@@ -23,7 +23,7 @@ impl Bench {
 
     fn one(&mut self, outcome: Outcome) -> Option<Turn> {
         let era = self.breaker.enter(self.now).expect("it is open");
-        self.breaker.record(era, outcome, self.now)
+        self.breaker.record((era, false), outcome, self.now)
     }
 
     /// Until it opens; how long it does.
@@ -100,17 +100,21 @@ fn exactly_one_request_finds_out_whether_it_is_well_again() {
         assert_eq!(bench.breaker.enter(bench.now), None);
     }
     // Its caller goes away: the next one finds out.
-    assert_eq!(bench.breaker.record(trial, Neutral, bench.now), None);
+    assert_eq!(
+        bench.breaker.record((trial, false), Neutral, bench.now),
+        None
+    );
     let trial = bench.breaker.enter(bench.now).unwrap();
     assert_eq!(bench.breaker.enter(bench.now), None);
     let (era, turn) = bench.breaker.answered(trial, bench.now);
     assert_eq!(turn, Some(Turn::Closed));
     assert_eq!(bench.breaker.state(bench.now), State::Closed);
-    // The stream that found out goes on, and its break counts like any other.
-    for _ in 0..4 {
-        assert_eq!(bench.one(Failed), None);
-    }
-    assert!(bench.breaker.record(era, Failed, bench.now).is_some());
+    // The stream that found out goes on: if it breaks, the proof was none.
+    assert_eq!(bench.one(Good), None);
+    assert_eq!(
+        bench.breaker.record((era, true), Failed, bench.now),
+        opened(20)
+    );
 }
 
 #[test]
@@ -138,16 +142,32 @@ fn what_entered_before_a_change_says_nothing_after_it() {
         .map(|_| bench.breaker.enter(bench.now).unwrap())
         .collect();
     bench.fail();
-    let mut record = |era: u64, outcome| bench.breaker.record(era, outcome, bench.now).is_some();
+    let mut record = |era: u64, outcome| {
+        bench
+            .breaker
+            .record((era, false), outcome, bench.now)
+            .is_some()
+    };
     assert!(!record(stale[0], Good), "a late answer closes nothing");
     assert!(!record(stale[1], Failed), "nor does a late failure prolong");
     bench.wait(10_000);
     let trial = bench.breaker.enter(bench.now).unwrap();
-    assert_eq!(bench.breaker.record(stale[2], Failed, bench.now), None);
-    assert_eq!(bench.breaker.record(stale[3], Good, bench.now), None);
+    assert_eq!(
+        bench.breaker.record((stale[2], false), Failed, bench.now),
+        None
+    );
+    assert_eq!(
+        bench.breaker.record((stale[3], false), Good, bench.now),
+        None
+    );
     assert!(!bench.breaker.admits(bench.now), "the trial is still out");
-    assert!(bench.breaker.record(trial, Good, bench.now).is_some());
+    assert!(
+        bench
+            .breaker
+            .record((trial, false), Good, bench.now)
+            .is_some()
+    );
     for era in &stale[4..] {
-        assert_eq!(bench.breaker.record(*era, Failed, bench.now), None);
+        assert_eq!(bench.breaker.record((*era, false), Failed, bench.now), None);
     }
 }

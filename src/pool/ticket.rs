@@ -10,6 +10,8 @@ pub struct Ticket {
     health: Arc<Health>,
     /// The breaker's, which the record belongs to.
     era: u64,
+    /// Its first word closed the breaker.
+    proof: bool,
     told: bool,
 }
 
@@ -18,6 +20,7 @@ impl Ticket {
         Ticket {
             health,
             era,
+            proof: false,
             told: false,
         }
     }
@@ -28,6 +31,7 @@ impl Ticket {
         let now = Instant::now();
         let (era, turn) = self.health.breaker(|b| b.answered(self.era, now));
         self.era = era;
+        self.proof |= turn.is_some();
         self.health.turned(turn)
     }
 
@@ -37,7 +41,9 @@ impl Ticket {
             return false;
         }
         let now = Instant::now();
-        let turn = self.health.breaker(|b| b.record(self.era, outcome, now));
+        let turn = self
+            .health
+            .breaker(|b| b.record((self.era, self.proof), outcome, now));
         self.health.turned(turn)
     }
 }
