@@ -47,7 +47,18 @@ async fn what_ops_read_is_what_happened() {
     assert_eq!(app.get("/api/v1/actors/nobody").await.status(), 404);
 
     let backends = read(&app, "/api/v1/backends").await;
-    assert_eq!(backends["backends"][0]["served"], 10, "{backends}");
+    let backend = &backends["backends"][0];
+    assert_eq!(backend["served"], 10, "{backends}");
+    let standing = (
+        &backend["routable"],
+        &backend["breaker"],
+        &backend["why_not"],
+    );
+    assert_eq!(
+        standing,
+        (&json!(true), &json!("closed"), &Value::Null),
+        "{backends}"
+    );
     let graph = read(&app, "/api/v1/graph").await;
     let edges: Vec<_> = graph["edges"].as_array().unwrap().iter().collect();
     let from_start = edges.iter().find(|e| e["from"] == "START").unwrap();

@@ -1,7 +1,10 @@
 //! Health: backends are probed, never with a generation, and read for their load, each at its own
 //! pace; what they say decides who is routed to, and ops can read why.
 
-use crate::support::upstream::{Upstream, http, ok};
+use crate::support::{
+    Llama,
+    upstream::{Upstream, http, ok},
+};
 use serde_json::json;
 use std::{
     sync::{
@@ -107,6 +110,33 @@ async fn what_backends_say_of_their_load_is_read() {
     vllm.route("/metrics", http(503, "text/plain", ""));
     watched.until(0, |s| s.condition.reported.is_none()).await;
     assert!(watched.status(0).condition.routable, "never 'full' for it");
+}
+
+#[actix_web::test]
+async fn a_real_llama_cpp_is_probed_and_read() {
+    let llama = Llama::start().await;
+    let watched = Watched::new(std::slice::from_ref(&llama.url));
+    watched.until(0, |s| s.condition.reported.is_some()).await;
+    let condition = watched.status(0).condition;
+    let reported = condition.reported.unwrap();
+    assert_eq!((reported.running, reported.waiting), (0, 0), "{reported:?}");
+    assert_eq!((condition.probe, condition.routable), (Probed::Up, true));
+}
+
+#[actix_web::test]
+async fn one_that_hangs_is_left_out() {
+    let (probes, most) = Default::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (well, hangs) = (Upstream::start(), listener.local_addr().unwrap());
+    actix_web::rt::spawn(hang(listener, probes, most));
+    let watched = Watched::new(&[well.openai(), format!("http://{hangs}/v1")]);
+    watched.until(1, |s| !s.condition.routable).await;
+    let why = watched.status(1).condition.why_not.unwrap();
+    assert_eq!(why, "its probes fail: no answer within 2 s");
+    for _ in 0..10 {
+        let lease = watched.pool.lease("m", &[]).unwrap().unwrap();
+        assert_eq!(&*lease.backend().name, "b0");
+    }
 }
 
 #[actix_web::test]

@@ -26,8 +26,8 @@ impl Client {
             let body = Body::new(response, by, within).read(most).await;
             Ok((status, body.map_err(|e| e.to_string())?))
         };
-        let late = |_| Err("it did not answer in time".into());
-        timeout_at(by, asked).await.unwrap_or_else(late)
+        let late = || format!("no answer within {} s", within.as_secs_f32());
+        timeout_at(by, asked).await.unwrap_or_else(|_| Err(late()))
     }
 
     /// What a backend tells of itself, for discovery.

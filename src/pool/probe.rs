@@ -69,17 +69,17 @@ impl<'a> Probe<'a> {
                 let status = self.status(&self.backend.ping).await?;
                 match status {
                     200..300 => return Ok(()),
-                    500 | 502..600 => return Err(format!("it answered {status} to a probe")),
+                    500 | 502..600 => return Err(format!("it answered {status}")),
                     // It speaks, but knows no such path.
                     _ => self.lists = true,
                 }
             }
             match self.status(&self.backend.list).await? {
-                status @ 500.. => Err(format!("it answered {status} to a probe")),
+                status @ 500.. => Err(format!("it answered {status}")),
                 _ => Ok(()),
             }
         });
-        let late = || format!("no answer to a probe within {} s", WITHIN.as_secs());
+        let late = || format!("no answer within {} s", WITHIN.as_secs());
         within.await.unwrap_or_else(|_| Err(late()))
     }
 

@@ -11,6 +11,7 @@ params.n_ctx = 8192
 params.n_parallel = 2
 params.cpuparams.n_threads = 1
 params.warmup = False
+params.endpoint_metrics = True
 params.model_alias = {"tiny"}
 server = xllamacpp.Server(params)
 print("listening", server.listening_address, flush=True)
