@@ -36,6 +36,10 @@ struct Watched {
 
 impl Watched {
     fn new(urls: &[String]) -> Watched {
+        Watched::with(urls, |_| {})
+    }
+
+    fn with(urls: &[String], tweak: impl FnOnce(&mut Config)) -> Watched {
         let backend = |(at, url): (usize, &String)| BackendConfig {
             name: format!("b{at}"),
             url: url.clone(),
@@ -48,8 +52,10 @@ impl Watched {
             ..Config::default()
         };
         config.pool.probe_ms = 20;
+        config.pool.queue_wait_ms = 60_000;
         config.pool.breaker_ms = 600_000;
         config.pool.breaker_most_ms = 600_000;
+        tweak(&mut config);
         let pool = Pool::new(&config).unwrap();
         let watching = actix_web::rt::spawn(watch(pool.clone(), config.pool));
         Watched { pool, watching }
@@ -187,6 +193,30 @@ async fn one_that_does_not_answer_is_left_out_until_it_does_again() {
 }
 
 #[actix_web::test]
+async fn whoever_waits_is_let_in_when_a_backend_is_back() {
+    let upstream = Upstream::start();
+    let watched = Watched::with(&[upstream.openai()], |c| c.backend[0].max_concurrent = 1);
+    let held = watched.pool.lease("m", &[]).unwrap().unwrap();
+    let waiting = {
+        let pool = watched.pool.clone();
+        actix_web::rt::spawn(async move { pool.queue("m", &[]).await })
+    };
+    watched.until(0, |s| s.waiting == 1).await;
+    let addr = upstream.addr;
+    drop(upstream);
+    watched.until(0, |s| !s.condition.routable).await;
+    drop(held);
+    assert_eq!(
+        watched.status(0).waiting,
+        1,
+        "nobody is sent to what is down"
+    );
+    let _back = Upstream::at(addr);
+    drop(waiting.await.unwrap().unwrap());
+    watched.until(0, |s| s.in_flight == 0).await;
+}
+
+#[actix_web::test]
 async fn what_answers_probes_and_fails_requests_is_not_healthy() {
     let upstream = Upstream::start();
     let watched = Watched::new(&[upstream.openai()]);
@@ -263,19 +293,11 @@ async fn many_that_hang_delay_nobody_elses_probes() {
 #[actix_web::test]
 async fn whoever_waits_is_let_in_when_the_time_of_a_breaker_is_over() {
     let upstream = Upstream::start();
-    let mut config = Config {
-        backend: vec![BackendConfig {
-            url: upstream.openai(),
-            models: vec!["m".into()],
-            max_concurrent: 1,
-            ..BackendConfig::default()
-        }],
-        ..Config::default()
-    };
-    config.pool.queue_wait_ms = 60_000;
-    config.pool.breaker_ms = 50;
-    let pool = Pool::new(&config).unwrap();
-    let watching = actix_web::rt::spawn(watch(pool.clone(), config.pool));
+    let watched = Watched::with(&[upstream.openai()], |c| {
+        c.backend[0].max_concurrent = 1;
+        c.pool.breaker_ms = 50;
+    });
+    let pool = watched.pool.clone();
     let failed = |mut lease: sundynix::pool::Lease| {
         lease.failed(&Error::Upstream("it answered 500".into()));
     };
@@ -294,5 +316,4 @@ async fn whoever_waits_is_let_in_when_the_time_of_a_breaker_is_over() {
     trial.good();
     drop(trial);
     assert!(pool.status()[0].condition.routable);
-    watching.abort();
 }

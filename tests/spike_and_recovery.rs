@@ -111,6 +111,7 @@ async fn load(app: &App, during: Duration) -> (usize, usize) {
         while Instant::now() < until {
             asked += 1;
             good += usize::from(asks(app).await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         (asked, good)
     };
