@@ -24,7 +24,7 @@ pub enum Outcome {
 
 /// A change that people on call want to read of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Change {
     /// It gets no requests for so long.
     Opened(Duration),
     /// It gets them again.
@@ -76,6 +76,8 @@ pub(super) struct Breaker {
     period: Duration,
     /// When it closed last; `None`: it has never been open.
     closed: Option<Instant>,
+    /// A whole answer has come since.
+    proven: bool,
 }
 
 impl Breaker {
@@ -88,6 +90,7 @@ impl Breaker {
             periods,
             period: periods.first,
             closed: None,
+            proven: true,
         }
     }
 
@@ -122,7 +125,7 @@ impl Breaker {
 
     /// The request has its first word: that ends the trial of a half-open breaker, for a long
     /// answer must not keep everybody else waiting. The era it belongs to from now on.
-    pub(super) fn answered(&mut self, era: u64, now: Instant) -> (u64, Option<Turn>) {
+    pub(super) fn answered(&mut self, era: u64, now: Instant) -> (u64, Option<Change>) {
         if era != self.era || self.state != (State::HalfOpen { out: true }) {
             return (era, None);
         }
@@ -131,7 +134,8 @@ impl Breaker {
         self.streak = 0;
         self.window = Window::new(now);
         self.closed = Some(now);
-        (self.era, Some(Turn::Closed))
+        self.proven = false;
+        (self.era, Some(Change::Closed))
     }
 
     /// The request is over; `proof`: it is the one whose first word closed the breaker.
@@ -140,7 +144,7 @@ impl Breaker {
         (era, proof): (u64, bool),
         outcome: Outcome,
         now: Instant,
-    ) -> Option<Turn> {
+    ) -> Option<Change> {
         if era != self.era {
             return None;
         }
@@ -152,13 +156,14 @@ impl Breaker {
             }
             Outcome::Neutral => None,
             Outcome::Good => {
-                let (_, turn) = self.answered(era, now);
+                let (_, change) = self.answered(era, now);
                 self.streak = 0;
+                self.proven = true;
                 self.window.count(now, 0);
-                turn
+                change
             }
-            // A backend that only ever begins is not well.
-            Outcome::Failed if trial || proof => Some(self.open(now)),
+            // A backend that only ever begins its answers is not well.
+            Outcome::Failed if trial || proof && !self.proven => Some(self.open(now)),
             Outcome::Failed => {
                 self.streak += 1;
                 self.window.count(now, 1);
@@ -169,7 +174,7 @@ impl Breaker {
         }
     }
 
-    fn open(&mut self, now: Instant) -> Turn {
+    fn open(&mut self, now: Instant) -> Change {
         // Closed for a whole window: it had recovered, and begins anew.
         let recovered = self.state == State::Closed
             && self.closed.is_none_or(|since| {
@@ -183,7 +188,7 @@ impl Breaker {
         self.state = State::Open {
             until: now + self.period,
         };
-        Turn::Opened(self.period)
+        Change::Opened(self.period)
     }
 }
 

@@ -3,7 +3,7 @@
 //! held for a few instructions; nothing here asks a backend anything.
 
 use super::{
-    breaker::{Breaker, Periods, State, Turn},
+    breaker::{Breaker, Change, Periods, State},
     condition::Condition,
     ticket::Ticket,
 };
@@ -202,17 +202,17 @@ impl Health {
     }
 
     /// Tells of a change; true: it is routable by it.
-    pub(super) fn turned(&self, turn: Option<Turn>) -> bool {
+    pub(super) fn changed(&self, change: Option<Change>) -> bool {
         let backend = &self.name;
-        match turn {
-            Some(Turn::Opened(period)) => {
+        match change {
+            Some(Change::Opened(period)) => {
                 tracing::warn!(%backend, "gets no requests for {period:?}: too many failed");
                 self.opened.notify_one();
             }
-            Some(Turn::Closed) => tracing::info!(%backend, "takes requests again"),
+            Some(Change::Closed) => tracing::info!(%backend, "takes requests again"),
             None => {}
         }
-        turn == Some(Turn::Closed)
+        change == Some(Change::Closed)
     }
 
     pub(super) fn breaker<T>(&self, f: impl FnOnce(&mut Breaker) -> T) -> T {

@@ -29,10 +29,10 @@ impl Ticket {
     /// whoever waits may be let in.
     pub fn answered(&mut self) -> bool {
         let now = Instant::now();
-        let (era, turn) = self.health.breaker(|b| b.answered(self.era, now));
+        let (era, change) = self.health.breaker(|b| b.answered(self.era, now));
         self.era = era;
-        self.proof |= turn.is_some();
-        self.health.turned(turn)
+        self.proof |= change.is_some();
+        self.health.changed(change)
     }
 
     /// What the request came to; only the first record counts. True as in `answered`.
@@ -41,10 +41,10 @@ impl Ticket {
             return false;
         }
         let now = Instant::now();
-        let turn = self
+        let change = self
             .health
             .breaker(|b| b.record((self.era, self.proof), outcome, now));
-        self.health.turned(turn)
+        self.health.changed(change)
     }
 }
 
