@@ -54,7 +54,7 @@ impl Graph {
             entry,
             model,
             memory,
-            client: Client::new(&state.config.pool),
+            client: Client::new(),
             state: state.clone(),
         }
     }

@@ -33,8 +33,8 @@ async fn lists_and_contexts_of_both_dialects() {
         "/api/ps",
         ok(&json!({"models": [{"name": "small:latest", "context_length": 16384}]})),
     );
-    let (pool, config) = pool(&[vllm.openai(), ollama.ollama()]);
-    let client = Client::new(&config.pool);
+    let (pool, _) = pool(&[vllm.openai(), ollama.ollama()]);
+    let client = Client::new();
     assert!(matches!(pool.resolve(None), Err(Error::NoBackend(_))));
     pool.refresh(&client).await;
     let models: Vec<_> = pool
@@ -81,8 +81,8 @@ async fn lists_and_contexts_of_both_dialects() {
 #[actix_web::test]
 async fn one_that_comes_up_later_is_found_by_itself() {
     let addr = Upstream::refusing();
-    let (pool, config) = pool(&[format!("http://{addr}/v1")]);
-    let watching = actix_web::rt::spawn(watch(pool.clone(), config.pool.clone()));
+    let (pool, _) = pool(&[format!("http://{addr}/v1")]);
+    let watching = actix_web::rt::spawn(watch(pool.clone()));
     while pool.status()[0].last_error.is_none() {
         tokio::task::yield_now().await;
     }

@@ -30,7 +30,7 @@ fn rig() -> Rig {
     let pool = Pool::new(&config).unwrap();
     Rig {
         upstream,
-        client: Client::new(&config.pool),
+        client: Client::new(),
         lease: pool.lease("m", &[]).unwrap().unwrap(),
     }
 }
@@ -45,6 +45,7 @@ impl Rig {
             body: body.to_string().into(),
             unedited: None,
             stream,
+            show_usage: false,
         };
         let opened = self.client.open(self.lease.backend(), &request).await;
         opened.map(|(answer, _)| answer)

@@ -1,10 +1,10 @@
 //! A chat request, read by span: where its parts lie in the bytes that came, and nothing more. No
 //! value is built that is only passed on; what is edited later is edited in place (`edit.rs`).
 
-use super::json::{bare, kind, offset, unescape};
+use super::json::{bare, kind, offset, present, unescape};
 use crate::error::Error;
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{error::Category, value::RawValue};
 use std::{borrow::Cow, ops::Range};
 
@@ -18,6 +18,8 @@ pub struct ChatBody {
     pub stream: bool,
     /// `stream_options.include_usage: true`: the caller wants the usage chunk.
     pub include_usage: bool,
+    /// `stream_options`, whatever it is.
+    pub stream_options: Option<Range<usize>>,
     /// The messages, in order.
     pub messages: Vec<Message>,
     /// Just behind the `{` of the request: where a member can be put in.
@@ -120,6 +122,7 @@ impl ChatBody {
             model,
             stream,
             include_usage,
+            stream_options: raw.stream_options.map(at),
             messages,
             head,
             inside,
@@ -152,7 +155,7 @@ impl ChatBody {
     }
 
     /// The JSON at a span; spans lie between characters, as JSON's own marks are ASCII.
-    fn json(&self, at: &Range<usize>) -> &str {
+    pub(super) fn json(&self, at: &Range<usize>) -> &str {
         std::str::from_utf8(&self.bytes[at.clone()]).unwrap_or_default()
     }
 }
@@ -193,11 +196,6 @@ struct RawPart<'a> {
     kind: Option<Cow<'a, str>>,
     #[serde(borrow)]
     text: Option<&'a RawValue>,
-}
-
-/// A member that is there, be it `null`.
-fn present<'de, D: Deserializer<'de>>(d: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(d).map(Some)
 }
 
 fn text(bytes: &Bytes) -> Result<&str, Error> {

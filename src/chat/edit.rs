@@ -1,8 +1,13 @@
 //! Edits to a request, by span: a list of replacements, applied in one pass. Every byte outside
 //! them stays as it came, so that what a client sends beyond what is known here passes unchanged.
 
-use super::{ChatBody, Content, json::quote};
+use super::{
+    ChatBody, Content,
+    json::{offset, present, quote},
+};
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::ops::Range;
 
 /// Edits to one body, in any order; their spans may not overlap.
@@ -23,6 +28,35 @@ impl Edits {
             Some((_, at)) => self.list.push((at.clone(), quote(model))),
             // `messages` is there, so a comma always belongs behind it.
             None => self.put(body.head, format!("\"model\":{},", quote(model))),
+        }
+    }
+
+    /// Asks for usage, where the request does not. What is no object stays for the backend to
+    /// refuse.
+    pub fn usage(&mut self, body: &ChatBody) {
+        if body.include_usage {
+            return;
+        }
+        let Some(at) = &body.stream_options else {
+            return self.put(body.head, USAGE.to_owned());
+        };
+        let options = body.json(at);
+        if options == "null" {
+            return self
+                .list
+                .push((at.clone(), r#"{"include_usage":true}"#.into()));
+        }
+        let Ok(said) = serde_json::from_str::<Options>(options) else {
+            return;
+        };
+        match said.include_usage {
+            Some(value) => {
+                let start = at.start + offset(options, value.get());
+                self.list
+                    .push((start..start + value.get().len(), "true".into()));
+            }
+            None if is_empty(body, at) => self.put(at.start + 1, r#""include_usage":true"#.into()),
+            None => self.put(at.start + 1, r#""include_usage":true,"#.into()),
         }
     }
 
@@ -86,6 +120,26 @@ impl Edits {
     fn put(&mut self, at: usize, new: String) {
         self.list.push((at..at, new));
     }
+}
+
+/// How usage is asked for where a request has no `stream_options`. `messages` is there, so a comma
+/// always belongs behind it.
+const USAGE: &str = r#""stream_options":{"include_usage":true},"#;
+
+/// A request without that, for a backend that does not know it; `None`: it was not put in.
+pub fn without_usage(request: &Bytes) -> Option<Bytes> {
+    let at = memchr::memmem::find(request, USAGE.as_bytes())?;
+    Some(
+        [&request[..at], &request[at + USAGE.len()..]]
+            .concat()
+            .into(),
+    )
+}
+
+#[derive(Deserialize)]
+struct Options<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    include_usage: Option<&'a RawValue>,
 }
 
 /// As inside a JSON string.
@@ -195,6 +249,55 @@ mod tests {
                 back.splice(there, body.bytes[span].iter().copied());
             }
             prop_assert_eq!(&back[..], &body.bytes[..]);
+        }
+    }
+
+    #[test]
+    fn usage_is_asked_for_wherever_the_request_leaves_room() {
+        for (came, sent) in [
+            (
+                r#"{"messages":[{}]}"#,
+                r#"{"stream_options":{"include_usage":true},"messages":[{}]}"#,
+            ),
+            (
+                r#"{ "stream_options" : null,"messages":[{}]}"#,
+                r#"{ "stream_options" : {"include_usage":true},"messages":[{}]}"#,
+            ),
+            (
+                r#"{"messages":[{}],"stream_options":{ }}"#,
+                r#"{"messages":[{}],"stream_options":{"include_usage":true }}"#,
+            ),
+            (
+                r#"{"messages":[{}],"stream_options":{"a":1}}"#,
+                r#"{"messages":[{}],"stream_options":{"include_usage":true,"a":1}}"#,
+            ),
+            (
+                r#"{"messages":[{}],"stream_options":{"a":"b", "include_usage" : false}}"#,
+                r#"{"messages":[{}],"stream_options":{"a":"b", "include_usage" : true}}"#,
+            ),
+            (
+                r#"{"messages":[{}],"stream_options":{"include_usage":null}}"#,
+                r#"{"messages":[{}],"stream_options":{"include_usage":true}}"#,
+            ),
+            (
+                r#"{"messages":[{}],"stream_options":{"include_usage":true}}"#,
+                r#"{"messages":[{}],"stream_options":{"include_usage":true}}"#,
+            ),
+            (
+                r#"{"messages":[{}],"stream_options":7}"#,
+                r#"{"messages":[{}],"stream_options":7}"#,
+            ),
+        ] {
+            let message = r#"{"role":"user","content":"x"}"#;
+            let [came, sent] = [came, sent].map(|json| json.replace("{}", message));
+            let body = ChatBody::parse(Bytes::from(came.clone())).unwrap();
+            let mut edits = Edits::default();
+            edits.usage(&body);
+            let edited = edits.apply(&body.bytes);
+            assert_eq!(edited, sent);
+            if let Some(without) = without_usage(&edited) {
+                assert!(without == came || came.contains("stream_options"));
+            }
         }
     }
 

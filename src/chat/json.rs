@@ -1,7 +1,8 @@
 //! The little that is read of JSON as it came: what kind of value it is, what a string says, where
 //! a slice lies.
 
-use serde::{Deserializer, de};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt};
 
 /// What kind of value it is, by its first byte.
@@ -31,6 +32,11 @@ pub(super) fn unescape(json: &str) -> Option<Cow<'_, str>> {
 /// The same for a value that may well be another: no attempt is made to read it.
 pub(super) fn bare(json: &str) -> Option<Cow<'_, str>> {
     json.starts_with('"').then(|| unescape(json)).flatten()
+}
+
+/// A member that is there, be it `null`.
+pub(super) fn present<'de, D: Deserializer<'de>>(d: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(d).map(Some)
 }
 
 /// A text as a JSON string, quotes included.

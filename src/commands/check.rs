@@ -56,7 +56,7 @@ fn backends(loaded: &Loaded) -> Vec<Finding> {
                 return vec![("backends".into(), Err(why.to_string()))];
             }
         };
-        pool.refresh(&Client::new(&config.pool)).await;
+        pool.refresh(&Client::new()).await;
         let finding = |one: sundynix::pool::BackendStatus| {
             let how = match one.last_error {
                 Some(why) => Err(why),

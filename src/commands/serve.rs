@@ -28,7 +28,7 @@ pub fn serve(loaded: Loaded) -> Outcome {
     let state = State::assemble(config).map_err(|e| placed(e, &loaded))?;
     // The first request should find models, and the banner too.
     System::new().block_on(async {
-        let client = Client::new(&state.config.pool);
+        let client = Client::new();
         state.pool.refresh(&client).await;
     });
     let ready = {

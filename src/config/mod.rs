@@ -138,12 +138,19 @@ pub struct PoolConfig {
     pub queue: usize,
     /// How long they may wait.
     pub queue_wait_ms: u64,
-    /// To open a connection.
+    /// To open a connection. This and the following are each backend's unless it has its own.
     pub connect_timeout_ms: u64,
-    /// To the first token (a cold model loads first).
+    /// From the request to the first content of a stream.
     pub first_token_timeout_s: u64,
+    /// The same, where an Ollama has to load the model first.
+    pub cold_timeout_s: u64,
     /// Between two tokens.
     pub idle_timeout_s: u64,
+    /// One exchange with a backend, from the request to the last byte.
+    pub total_timeout_s: u64,
+    /// An idle connection is kept so long: shorter than the backends keep theirs (vLLM: five
+    /// seconds), or a request may be sent into one that is just being closed.
+    pub keep_idle_ms: u64,
 }
 
 impl Default for PoolConfig {
@@ -157,8 +164,11 @@ impl Default for PoolConfig {
             queue: 100,
             queue_wait_ms: 10_000,
             connect_timeout_ms: 2_000,
-            first_token_timeout_s: 300,
-            idle_timeout_s: 60,
+            first_token_timeout_s: 60,
+            cold_timeout_s: 300,
+            idle_timeout_s: 30,
+            total_timeout_s: 1_800,
+            keep_idle_ms: 3_000,
         }
     }
 }
@@ -180,6 +190,18 @@ pub struct BackendConfig {
     pub api_key: String,
     /// Requests at once; 0: no limit.
     pub max_concurrent: usize,
+    /// As `pool.connect_timeout_ms`, for this one alone; so are the following. 0: the pool's.
+    pub connect_timeout_ms: u64,
+    /// To the first content of a stream.
+    pub first_token_timeout_s: u64,
+    /// The same, where the model has to be loaded first.
+    pub cold_timeout_s: u64,
+    /// Between two tokens.
+    pub idle_timeout_s: u64,
+    /// One exchange.
+    pub total_timeout_s: u64,
+    /// An idle connection.
+    pub keep_idle_ms: u64,
 }
 
 /// How a backend is spoken to.

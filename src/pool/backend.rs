@@ -1,7 +1,9 @@
 //! One backend: where it is and how it is spoken to, as configured and checked; and what has been
 //! seen of it since. Its load is kept in `places.rs`, its models in `catalog.rs`.
 
-use super::{breaker::Periods, condition::Condition, health::Health, simulator::Pace};
+use super::{
+    breaker::Periods, condition::Condition, health::Health, simulator::Pace, timeouts::Timeouts,
+};
 use crate::{
     config::{BackendConfig, DialectName, PoolConfig, SimulatorConfig},
     error::Error,
@@ -44,6 +46,8 @@ pub struct Backend {
     pub(super) models: Vec<String>,
     /// Requests at once.
     pub(super) max_concurrent: Option<usize>,
+    /// How long it is waited for.
+    pub(super) timeouts: Timeouts,
     /// How fast the simulator types.
     pub(super) pace: Pace,
     /// What has been seen of it.
@@ -173,6 +177,7 @@ impl Backend {
                 _ => config.models.clone(),
             },
             max_concurrent: Some(config.max_concurrent).filter(|most| *most > 0),
+            timeouts: Timeouts::of(pool, config),
             pace: Pace::from(simulator),
             seen: Arc::default(),
         })

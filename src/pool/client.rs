@@ -1,32 +1,29 @@
-//! One worker's own upstream connections, and the judgement of an answer's head: whose fault a
-//! failure is, and whether another backend may be asked.
+//! One worker's own upstream connections: how a request is sent, and how the head of its answer is
+//! judged.
 
 use super::{
     Backend, Request,
     body::Body,
     dial::{self, Dial},
     extras::Extras,
+    failure::{Failure, describe, is_stale, retry_after},
     ollama, openai, refusal, simulator,
+    streamed::Streamed,
+    timeouts::{Patience, Timeouts},
 };
-use crate::{
-    config::{DialectName, PoolConfig},
-    error::Error,
-};
+use crate::{config::DialectName, error::Error};
 use awc::{
     ClientResponse,
-    error::{ConnectError, SendRequestError},
+    error::SendRequestError,
     http::{
         Uri, Version,
         header::{AUTHORIZATION, CONTENT_TYPE},
     },
 };
 use bytes::Bytes;
-use futures_util::Stream;
-use std::{io::ErrorKind, pin::Pin, time::Duration};
-use tokio::time::Instant;
+use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
+use tokio::time::{Instant, timeout_at};
 
-/// vLLM closes idle connections after five seconds.
-const KEEP_IDLE: Duration = Duration::from_secs(3);
 /// The most that is read of an error's body.
 const ERROR_BYTES: usize = 64 << 10;
 /// How long the rest of an error is waited for.
@@ -35,71 +32,49 @@ const ERROR_WAIT: Duration = Duration::from_secs(2);
 const WHOLE_BYTES: usize = 64 << 20;
 
 /// One worker's own upstream connections; it never leaves its thread.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Client {
-    http: awc::Client,
-    first_token: Duration,
-    idle: Duration,
+    /// By the time to connect and the time to keep, which are a connector's and not a request's:
+    /// one, unless backends have their own.
+    http: Rc<RefCell<HashMap<(Duration, Duration), awc::Client>>>,
 }
 
 /// A backend's answer, its head judged good.
 pub enum Answer {
-    /// OpenAI SSE bytes, cut anywhere, whatever the dialect. Read to its end (`None`) it leaves
-    /// its connection to the next request; dropped before, it closes it at once.
-    Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Error>>>>),
+    /// It comes bit by bit.
+    Stream(Streamed),
     /// A whole `chat.completion` object.
     Whole(Bytes),
 }
 
-/// Why a backend gave no answer.
-#[derive(Debug)]
-pub struct Failure {
-    /// What the caller would be told.
-    pub error: Error,
-    /// Another backend may be asked: nothing has come yet, and the request is not to blame.
-    pub elsewhere: bool,
-}
-
-impl Failure {
-    /// Not the request's fault.
-    pub(super) fn elsewhere(error: Error) -> Self {
-        Failure {
-            error,
-            elsewhere: true,
-        }
-    }
-
-    /// The backend did not hold to its protocol.
-    pub(super) fn upstream(what: impl Into<String>) -> Self {
-        Failure::elsewhere(Error::Upstream(what.into()))
-    }
-}
-
 impl Client {
     /// A client of the current thread, which must be an actix runtime (a `LocalSet`).
-    pub fn new(config: &PoolConfig) -> Self {
+    pub fn new() -> Self {
         // Somebody else may have installed one before: any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let connect = Duration::from_millis(config.connect_timeout_ms);
-        let connector = awc::Connector::new()
-            .connector(Dial::default())
-            .max_http_version(Version::HTTP_11)
-            .timeout(connect)
-            .handshake_timeout(connect)
-            .limit(0)
-            .conn_keep_alive(KEEP_IDLE)
-            .conn_lifetime(Duration::from_secs(24 * 3600));
-        let http = awc::ClientBuilder::new()
-            .connector(connector)
-            .disable_timeout()
-            .disable_redirects()
-            .no_default_headers()
-            .finish();
-        Client {
-            http,
-            first_token: Duration::from_secs(config.first_token_timeout_s),
-            idle: Duration::from_secs(config.idle_timeout_s),
-        }
+        Client::default()
+    }
+
+    fn http(&self, timeouts: &Timeouts) -> awc::Client {
+        let Timeouts { connect, keep, .. } = *timeouts;
+        let make = || {
+            let connector = awc::Connector::new()
+                .connector(Dial::default())
+                .max_http_version(Version::HTTP_11)
+                .timeout(connect)
+                .handshake_timeout(connect)
+                .limit(0)
+                .conn_keep_alive(keep)
+                .conn_lifetime(Duration::from_secs(24 * 3600));
+            awc::ClientBuilder::new()
+                .connector(connector)
+                .disable_timeout()
+                .disable_redirects()
+                .no_default_headers()
+                .finish()
+        };
+        let mut known = self.http.borrow_mut();
+        known.entry((connect, keep)).or_insert_with(make).clone()
     }
 
     /// Opens the exchange and waits for the head of the answer, or for a whole one; and what the
@@ -113,7 +88,11 @@ impl Client {
         let opened = match backend.dialect {
             DialectName::Openai => openai::open(self, backend, request).await,
             DialectName::Ollama => ollama::open(self, backend, request).await.map(plain),
-            DialectName::Simulator => Ok(plain(simulator::open(backend.pace, request).await)),
+            DialectName::Simulator => {
+                let patience = patience(backend, request);
+                let answer = simulator::open(backend.pace, request, patience).await;
+                Ok(plain(answer))
+            }
         };
         match &opened {
             Ok(_) => backend.seen.served(),
@@ -122,71 +101,39 @@ impl Client {
         opened
     }
 
-    /// Posts a chat and judges the head of the answer; the body is of one of the `kinds`.
-    pub(super) async fn post(
+    /// Posts a chat whose answer is a stream; it is of one of the `kinds`.
+    pub(super) async fn post_stream(
         &self,
         backend: &Backend,
+        request: &Request,
         body: Bytes,
         kinds: &[&str],
-    ) -> Result<Body, Failure> {
-        let by = Instant::now() + self.first_token;
-        let exchange = self.exchange(backend, body);
-        let response = match tokio::time::timeout_at(by, exchange).await {
-            Ok(response) => response?,
-            Err(_) => return Err(Failure::elsewhere(Error::Timeout("the first token"))),
-        };
-        backend.seen.now();
-        let status = response.status().as_u16();
-        let kind = response.headers().get(CONTENT_TYPE);
-        let kind = kind.and_then(|k| k.to_str().ok()).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        let good =
-            (200..300).contains(&status) && kinds.iter().any(|k| kind.eq_ignore_ascii_case(k));
-        if good {
-            return Ok(Body::new(response, by, self.idle));
+    ) -> Result<(Body, Patience), Failure> {
+        let by = Instant::now() + first(backend, request);
+        let patience = patience(backend, request);
+        match timeout_at(by, self.post(backend, body, kinds)).await {
+            Ok(body) => Ok((body?, patience)),
+            Err(_) => Err(Failure::elsewhere(Error::Timeout("the first token"))),
         }
-        let surprise = format!("it answered with '{}'", kind.escape_debug());
-        let body = Body::new(response, by, self.idle);
-        let text = tokio::time::timeout(ERROR_WAIT, body.read(ERROR_BYTES)).await;
-        let text = text.ok().and_then(Result::ok).unwrap_or_default();
-        Err(match status {
-            200..300 => match refusal::under_200(&text) {
-                Ok(Some(said)) => Failure::elsewhere(said.upstream("it answered with an error")),
-                _ => Failure::upstream(surprise),
-            },
-            // Its words may show our key, and the caller can do nothing about it.
-            401 | 403 => Failure::upstream("it refused our credentials; check its `api_key`"),
-            300..400 => {
-                Failure::upstream(format!("it answered {status}; redirects are not followed"))
-            }
-            400..500 => Failure {
-                error: refusal::read(&text).refused(status),
-                elsewhere: matches!(status, 408 | 425 | 429),
-            },
-            _ => {
-                let what = format!("it answered {status}");
-                Failure::elsewhere(refusal::read(&text).upstream(&what))
-            }
-        })
     }
 
-    /// A whole JSON answer, checked to be one.
+    /// A whole JSON answer, checked to be one. Its head comes with its end, so that it has all of
+    /// the time that an exchange may take; and one that ran out may well be at work, which another
+    /// backend would only do again.
     pub(super) async fn post_whole(
         &self,
         backend: &Backend,
         body: Bytes,
     ) -> Result<(Bytes, Extras), Failure> {
-        let body = self.post(backend, body, &["application/json"]).await;
-        let mut body = body.map_err(|failure| match failure.error {
-            // It may well be at work: another would do the same work again.
-            Error::Timeout(_) => Failure {
-                error: Error::Timeout("the answer"),
-                elsewhere: false,
-            },
-            _ => failure,
-        })?;
-        let extras = std::mem::take(&mut body.extras);
-        let whole = body.read(WHOLE_BYTES).await.map_err(Failure::elsewhere)?;
+        let by = Instant::now() + backend.timeouts.total;
+        let posting = async {
+            let mut body = self.post(backend, body, &["application/json"]).await?;
+            let extras = std::mem::take(&mut body.extras);
+            let whole = body.read(WHOLE_BYTES).await;
+            Ok((whole.map_err(Failure::elsewhere)?, extras))
+        };
+        let late = |_| Err(Failure::here(Error::Timeout("the answer")));
+        let (whole, extras) = timeout_at(by, posting).await.unwrap_or_else(late)?;
         match refusal::under_200(&whole) {
             // Also finds a body that ended early: awc takes that for its end.
             Err(_) => Err(Failure::upstream("its answer is cut off or is not JSON")),
@@ -195,6 +142,37 @@ impl Client {
             )),
             Ok(None) => Ok((whole, extras)),
         }
+    }
+
+    /// Posts a chat and judges the head of the answer.
+    async fn post(&self, backend: &Backend, body: Bytes, kinds: &[&str]) -> Result<Body, Failure> {
+        let response = self.exchange(backend, body).await?;
+        backend.seen.now();
+        let status = response.status().as_u16();
+        let kind = response.headers().get(CONTENT_TYPE);
+        let kind = kind.and_then(|k| k.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        let good =
+            (200..300).contains(&status) && kinds.iter().any(|k| kind.eq_ignore_ascii_case(k));
+        if good {
+            return Ok(Body::new(response));
+        }
+        let surprise = format!("it answered with '{}'", kind.escape_debug());
+        let retry_after = retry_after(response.headers());
+        let reading = Body::new(response).read(ERROR_BYTES);
+        let text = tokio::time::timeout(ERROR_WAIT, reading).await;
+        let text = text.ok().and_then(Result::ok).unwrap_or_default();
+        let failure = match status {
+            200..300 => match refusal::under_200(&text) {
+                Ok(Some(said)) => Failure::elsewhere(said.upstream("it answered with an error")),
+                _ => Failure::upstream(surprise),
+            },
+            _ => Failure::of_status(status, &text),
+        };
+        Err(Failure {
+            retry_after,
+            ..failure
+        })
     }
 
     /// Asks for what stands there.
@@ -217,7 +195,7 @@ impl Client {
             // The backend had closed it before the request came: it has not seen the request.
             sent = send().await;
         }
-        sent.map_err(|error| Failure::upstream(describe(error)))
+        sent.map_err(Failure::unanswered)
     }
 
     /// The one place where a request is written: nothing of the caller's own headers goes along.
@@ -227,9 +205,10 @@ impl Client {
         url: &Uri,
         body: Option<Bytes>,
     ) -> Result<ClientResponse, SendRequestError> {
+        let http = self.http(&backend.timeouts);
         let mut request = match body {
-            Some(_) => self.http.post(url),
-            None => self.http.get(url),
+            Some(_) => http.post(url),
+            None => http.get(url),
         }
         .no_decompress();
         if let Some(key) = &backend.authorization {
@@ -247,44 +226,16 @@ impl Client {
     }
 }
 
-/// Closed before a byte of an answer came.
-fn is_stale(error: &SendRequestError) -> bool {
-    let reset = |kind| {
-        matches!(
-            kind,
-            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
-        )
-    };
-    match error {
-        SendRequestError::Connect(ConnectError::Disconnected) => true,
-        SendRequestError::Send(error) => reset(error.kind()),
-        SendRequestError::Response(actix_web::error::ParseError::Io(error)) => reset(error.kind()),
-        _ => false,
+/// How long the first content of a stream is waited for.
+fn first(backend: &Backend, request: &Request) -> Duration {
+    match backend.health.loaded(Instant::now(), &request.model) {
+        true => backend.timeouts.first,
+        false => backend.timeouts.cold,
     }
 }
 
-fn describe(error: SendRequestError) -> String {
-    match error {
-        SendRequestError::Connect(ConnectError::Disconnected) | SendRequestError::Send(_) => {
-            "it closed the connection without an answer".into()
-        }
-        SendRequestError::Connect(ConnectError::Timeout) => "connecting took too long".into(),
-        SendRequestError::Connect(ConnectError::Resolver(_) | ConnectError::NoRecords) => {
-            "its host name is not known".into()
-        }
-        SendRequestError::Connect(ConnectError::Io(error)) => {
-            match error
-                .get_ref()
-                .and_then(|e| e.downcast_ref::<rustls::Error>())
-            {
-                Some(error) => format!("no secure connection to it ({error})"),
-                None => format!("it cannot be reached ({})", error.kind()),
-            }
-        }
-        SendRequestError::Connect(_) => "it cannot be reached".into(),
-        SendRequestError::Response(actix_web::error::ParseError::Io(_)) => {
-            "it broke off before its answer".into()
-        }
-        _ => "what it answered is not HTTP".into(),
-    }
+fn patience(backend: &Backend, request: &Request) -> Patience {
+    let (now, timeouts) = (Instant::now(), &backend.timeouts);
+    let first = now + first(backend, request);
+    Patience::new(first, timeouts.between, now + timeouts.total)
 }

@@ -30,7 +30,7 @@ pub async fn find_ollama() -> Option<BackendConfig> {
         &SimulatorConfig::default(),
     )
     .ok()?;
-    let client = Client::new(&PoolConfig::default());
+    let client = Client::new();
     let tags = client.ask(&backend, &backend.list, NEARBY).await.ok()?;
     ollama::models(&tags, b"").ok().map(|_| config)
 }

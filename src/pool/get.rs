@@ -23,7 +23,7 @@ impl Client {
             let response = self.fetch(backend, url).await?;
             backend.seen.now();
             let status = response.status().as_u16();
-            let body = Body::new(response, by, within).read(most).await;
+            let body = Body::new(response).read(most).await;
             Ok((status, body.map_err(|e| e.to_string())?))
         };
         let late = || format!("no answer within {} s", within.as_secs_f32());

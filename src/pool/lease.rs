@@ -41,6 +41,12 @@ impl Lease {
         self.record(Outcome::of(error));
     }
 
+    /// The same, where its head was good: nobody has counted it yet.
+    pub fn broke(&mut self, error: &Error) {
+        self.backend.seen.failed(error);
+        self.failed(error);
+    }
+
     fn record(&mut self, outcome: Outcome) {
         if self.ticket.record(outcome) {
             self.places.wake(&self.backend);

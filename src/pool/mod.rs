@@ -12,6 +12,7 @@ mod condition;
 mod dial;
 mod discover;
 mod extras;
+mod failure;
 mod get;
 mod health;
 mod lease;
@@ -22,20 +23,25 @@ mod queue;
 mod refusal;
 mod scrape;
 pub mod simulator;
+mod streamed;
 mod ticket;
+mod timeouts;
 mod watch;
 mod window;
 
 pub use backend::{Backend, BackendId, BackendStatus, BadBackend};
 pub use breaker::Outcome;
 pub use budget::Budget;
-pub use client::{Answer, Client, Failure};
+pub use client::{Answer, Client};
 pub use condition::{BreakerState, Condition};
 pub use discover::find_ollama;
 pub use extras::Extras;
+pub use failure::Failure;
 pub use health::{Health, Probed, Reported};
 pub use lease::Lease;
+pub use streamed::Streamed;
 pub use ticket::Ticket;
+pub use timeouts::Timeouts;
 pub use watch::watch;
 
 use crate::{config::Config, error::Error};
@@ -61,6 +67,8 @@ pub struct Request {
     pub unedited: Option<Bytes>,
     /// Whether the answer comes as a stream.
     pub stream: bool,
+    /// Whether the caller wants the chunk of usage, which is always asked for.
+    pub show_usage: bool,
 }
 
 /// The backends and their load, shared by all workers.

@@ -6,18 +6,15 @@ mod answer;
 mod ask;
 
 use super::{
-    Answer, Backend, Client, Failure, Request, backend::Seen, body::Body, catalog::Listed,
-    chunk::Chunks,
+    Answer, Backend, Client, Failure, Request, body::Body, catalog::Listed, chunk::Chunks,
+    streamed::Streamed,
 };
 use crate::error::Error;
 use answer::Translator;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 /// What an Ollama gives a model that nobody has configured.
 const CONTEXT: usize = 4096;
@@ -32,14 +29,14 @@ pub(super) async fn open(
     if request.stream {
         // Its errors come as lines too, under whichever of the two.
         let kinds = ["application/x-ndjson", "application/json"];
-        let body = client.post(backend, body, &kinds).await?;
+        let (body, patience) = client.post_stream(backend, request, body, &kinds).await?;
         let lines = Lines {
             body,
             translator: Translator::new(chunks, wants_usage),
             failed: None,
-            seen: backend.seen.clone(),
         };
-        return Ok(Answer::Stream(Box::pin(lines.translated())));
+        let stream = Streamed::new(lines.translated(), patience);
+        return Ok(Answer::Stream(stream));
     }
     let (whole, _) = client.post_whole(backend, body).await?;
     let whole = answer::whole(&chunks, &whole).map_err(Failure::elsewhere)?;
@@ -52,7 +49,6 @@ struct Lines {
     translator: Translator,
     /// What went wrong behind text that came in the same read, which is told first.
     failed: Option<Error>,
-    seen: Arc<Seen>,
 }
 
 impl Lines {
@@ -63,10 +59,7 @@ impl Lines {
             match lines.next().await {
                 Ok(Some(bytes)) => Some((Ok(bytes), Some(lines))),
                 Ok(None) => None,
-                Err(error) => {
-                    lines.seen.failed(&error);
-                    Some((Err(error), None))
-                }
+                Err(error) => Some((Err(error), None)),
             }
         })
     }

@@ -1,7 +1,9 @@
 //! The OpenAI dialect: vLLM, llama.cpp and everything else with `/v1/chat/completions`. Bytes
 //! pass through as they are, both ways.
 
-use super::{Answer, Backend, Client, Extras, Failure, Request, catalog::Listed};
+use super::{
+    Answer, Backend, Client, Extras, Failure, Request, catalog::Listed, streamed::Streamed,
+};
 use serde::Deserialize;
 
 pub(super) async fn open(
@@ -14,9 +16,10 @@ pub(super) async fn open(
         let (whole, extras) = client.post_whole(backend, body).await?;
         return Ok((Answer::Whole(whole), extras));
     }
-    let mut body = client.post(backend, body, &["text/event-stream"]).await?;
+    let kinds = ["text/event-stream"];
+    let (mut body, patience) = client.post_stream(backend, request, body, &kinds).await?;
     let extras = std::mem::take(&mut body.extras);
-    Ok((Answer::Stream(Box::pin(body.counted(backend))), extras))
+    Ok((Answer::Stream(Streamed::new(body, patience)), extras))
 }
 
 /// `GET /v1/models`. llama.cpp mixes Ollama's `models` into it; only `data` counts.

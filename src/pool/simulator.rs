@@ -6,6 +6,8 @@
 use super::{
     Answer, Request,
     chunk::{Chunks, Usage},
+    streamed::Streamed,
+    timeouts::Patience,
 };
 use crate::{config::SimulatorConfig, error::Error};
 use bytes::{Bytes, BytesMut};
@@ -145,7 +147,7 @@ fn block<'a>(text: &'a str, tag: &str) -> (Vec<String>, &'a str) {
 }
 
 /// Answers a request as a backend would.
-pub(super) async fn open(pace: Pace, request: &Request) -> Answer {
+pub(super) async fn open(pace: Pace, request: &Request, patience: Patience) -> Answer {
     let prompt: Prompt = serde_json::from_slice(&request.body).unwrap_or_default();
     let text = answer(&prompt);
     let most = prompt.max_completion_tokens.or(prompt.max_tokens);
@@ -168,7 +170,7 @@ pub(super) async fn open(pace: Pace, request: &Request) -> Answer {
             Some(options) if options.include_usage => Some(usage),
             _ => None,
         };
-        return Answer::Stream(Box::pin(typing.stream()));
+        return Answer::Stream(Streamed::new(typing.stream(), patience));
     }
     let pauses = pace.token * (usage.completion.saturating_sub(1) as u32);
     if !(pace.first + pauses).is_zero() {
@@ -264,12 +266,18 @@ mod tests {
         .to_string()
     }
 
+    fn patience() -> Patience {
+        let never = tokio::time::Instant::now() + Duration::from_secs(3600);
+        Patience::new(never, Duration::from_secs(3600), never)
+    }
+
     fn request(body: Value, stream: bool) -> Request {
         Request {
             model: Arc::from("simulator"),
             body: body.to_string().into(),
             unedited: None,
             stream,
+            show_usage: false,
         }
     }
 
@@ -319,7 +327,7 @@ mod tests {
         let body = json!({"messages": [{"role": "user", "content": "你好"}],
             "stream_options": {"include_usage": true}});
         let text = reply(body.to_string().as_bytes());
-        let sse = all(open(Pace::default(), &request(body, true)).await).await;
+        let sse = all(open(Pace::default(), &request(body, true), patience()).await).await;
         let events: Vec<&str> = sse.split_terminator("\n\n").collect();
         // Role, tokens, end, usage, [DONE].
         assert_eq!(events.len(), text.chars().count() + 4);
@@ -350,10 +358,13 @@ mod tests {
     async fn max_tokens_cuts_both_kinds() {
         for key in ["max_tokens", "max_completion_tokens"] {
             let body = json!({"messages": [], key: 3});
-            let sse = all(open(Pace::default(), &request(body.clone(), true)).await).await;
+            let sse =
+                all(open(Pace::default(), &request(body.clone(), true), patience()).await).await;
             assert_eq!(sse.matches("\"content\":\"").count(), 1 + 3);
             assert!(sse.contains(r#""finish_reason":"length""#));
-            let Answer::Whole(whole) = open(Pace::default(), &request(body, false)).await else {
+            let Answer::Whole(whole) =
+                open(Pace::default(), &request(body, false), patience()).await
+            else {
                 panic!("not whole")
             };
             let whole: Value = serde_json::from_slice(&whole).unwrap();
@@ -371,7 +382,7 @@ mod tests {
         let body = json!({"messages": [], "max_tokens": 11});
         for stream in [true, false] {
             let start = tokio::time::Instant::now();
-            let answer = open(pace, &request(body.clone(), stream)).await;
+            let answer = open(pace, &request(body.clone(), stream), patience()).await;
             if stream {
                 all(answer).await;
             }

@@ -7,7 +7,6 @@ use super::{
     probe::{Probe, Slots},
     scrape,
 };
-use crate::config::PoolConfig;
 use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::{
     sync::Notify,
@@ -28,8 +27,8 @@ struct Followed {
 
 /// Watches for as long as it is polled. It runs on an actix runtime (a `LocalSet`), with a client
 /// of its own.
-pub async fn watch(pool: Arc<Pool>, config: PoolConfig) {
-    let client = Client::new(&config);
+pub async fn watch(pool: Arc<Pool>) {
+    let client = Client::new();
     let slots = Rc::new(Slots::default());
     let (mut tasks, mut followed) = (JoinSet::new(), Vec::<Followed>::new());
     loop {

@@ -73,16 +73,23 @@ impl Rendering<'_> {
             true => (plain, None),
             false => (edits.apply(&body.bytes), Some(plain)),
         };
-        (self.request(bytes, unedited, body.stream), blocks)
+        let request = Request {
+            show_usage: body.include_usage,
+            ..self.request(bytes, unedited, body.stream)
+        };
+        (request, blocks)
     }
 
-    /// The one edit that has nothing to do with memory: the model, where it is not named as the
-    /// backends know it.
+    /// The edits that have nothing to do with memory: the model, where it is not named as the
+    /// backends know it, and that usage is asked for.
     fn named(&self, body: &ChatBody) -> Edits {
         let mut edits = Edits::default();
         match &body.model {
             Some((name, _)) if **name == **self.model => {}
             _ => edits.model(body, self.model),
+        }
+        if body.stream {
+            edits.usage(body);
         }
         edits
     }
@@ -119,6 +126,7 @@ impl Rendering<'_> {
             body,
             unedited,
             stream,
+            show_usage: false,
         }
     }
 }

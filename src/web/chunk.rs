@@ -53,7 +53,10 @@ pub struct Chunk<'a> {
     pub usage: Option<&'a RawValue>,
     /// An error inside the stream.
     #[serde(borrow, default)]
-    pub error: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
+    /// `error`, where that is all there is to tell one by.
+    #[serde(borrow, default)]
+    object: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,9 +94,33 @@ impl<'a> Chunk<'a> {
         self.first()?.finish_reason.as_deref()
     }
 
+    /// Why the answer ends here, if it does: an error in the place of an event, or a finish reason
+    /// that stands for one.
+    pub fn failure(&self) -> Option<String> {
+        match (self.error, self.object.map(RawValue::get)) {
+            (Some(error), _) => Some(error_message(error)),
+            (None, Some("\"error\"")) => Some("it reported an error in its stream".into()),
+            (None, _) => {
+                let given_up = self.finish_reason().is_some_and(gave_up);
+                given_up.then(|| "it gave its answer up".into())
+            }
+        }
+    }
+
+    /// Whether it carries usage and nothing else.
+    pub fn only_usage(&self) -> bool {
+        self.usage.is_some() && self.choices.is_empty()
+    }
+
     fn first(&self) -> Option<&Choice<'a>> {
         self.choices.iter().find(|c| c.index == 0)
     }
+}
+
+/// Finish reasons of servers that stopped for reasons of their own (vLLM, SGLang: `abort`): no
+/// answer ends so, and clients do not know them.
+pub fn gave_up(reason: &str) -> bool {
+    matches!(reason, "abort" | "error")
 }
 
 /// A JSON string; borrowed where nothing is escaped.

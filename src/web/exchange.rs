@@ -1,17 +1,14 @@
-//! From a request to an open answer: the case with its permit, the one wait for the graph, and the
-//! head of the backend's answer. What fails before that goes back to the model node with what was
-//! tried; what comes after it is the relay's.
+//! A request admitted (the case it rides in, with its permit), and a native answer from its start
+//! to its end, piece by piece.
 
-use super::relay::Relay;
+use super::{
+    attempts::{self, Failed, Route},
+    relay::Relay,
+    unwritten::Kept,
+};
 use crate::{
-    actors::{gateway::Submitted, pool_model::Prompted},
-    error::Error,
-    graph::{Answering, Graph},
-    memory::MemoryMode,
-    pool::{Answer, Extras},
-    prompt::{RecallReport, RecallState},
-    state::State,
-    turn::{Call, Case},
+    actors::gateway::Submitted, error::Error, graph::Graph, memory::MemoryMode,
+    prompt::RecallReport, state::State, turn::Case,
 };
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -21,10 +18,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use tokio::time::timeout_at;
-
-/// Attempts at most, each at another backend.
-const ATTEMPTS: usize = 3;
 
 /// What a request's head says of itself.
 pub struct Head {
@@ -74,87 +67,10 @@ pub fn now_ms() -> i64 {
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// An answer whose head was good.
-pub struct Opened {
-    /// The turn, with its lease.
-    pub call: Call,
-    /// What comes.
-    pub answer: Answer,
-    /// What the backend says beside it.
-    pub extras: Extras,
-}
-
-/// Walks the graph and opens the answer. Dropping the future gives everything back.
-pub async fn open(graph: &Graph, case: Case, submitted: Submitted) -> Result<Opened, Error> {
-    let deadline = case.deadline;
-    let mut call = arrive(graph.submit(case, submitted), deadline).await?;
-    loop {
-        let opening = graph.client.open(call.lease.backend(), &call.request);
-        let failure = match timeout_at(deadline.into(), opening).await {
-            Err(_) => {
-                let late = Error::Timeout("the request");
-                call.lease.failed(&late);
-                return Err(late);
-            }
-            Ok(Ok((answer, extras))) => {
-                match &answer {
-                    Answer::Stream(_) => call.lease.answered(),
-                    Answer::Whole(_) => call.lease.good(),
-                }
-                return Ok(Opened {
-                    call,
-                    answer,
-                    extras,
-                });
-            }
-            Ok(Err(failure)) => failure,
-        };
-        tracing::info!(
-            parent: &call.case.span,
-            backend = %call.lease.backend().name, code = failure.error.code(), "a backend failed the request"
-        );
-        // A request that only our edit made unacceptable is not the caller's fault.
-        if matches!(failure.error, Error::Refused { status: 400, .. })
-            && let Some(plain) = call.request.unedited.take()
-        {
-            call.request.body = plain;
-            call.recall.state = RecallState::Rejected;
-            call.recall.items.clear();
-            continue;
-        }
-        call.lease.failed(&failure.error);
-        if !failure.elsewhere || call.tried.len() + 1 >= ATTEMPTS {
-            return Err(failure.error);
-        }
-        call.tried.push(call.lease.backend().id);
-        let again = Prompted {
-            request: call.request,
-            recall: call.recall,
-            said: call.said,
-            tried: call.tried,
-        };
-        drop(call.lease);
-        drop(call.seat);
-        call = match arrive(graph.again(call.case, again), deadline).await {
-            // Nobody else to ask: what the last one said is the better answer.
-            Err(Error::NoBackend(_)) => return Err(failure.error),
-            other => other?,
-        };
-    }
-}
-
-async fn arrive(answer: Answering, deadline: Instant) -> Result<Call, Error> {
-    match timeout_at(deadline.into(), answer).await {
-        Ok(Ok(call)) => call,
-        Ok(Err(_dropped)) => Err(Error::Crashed("graph")),
-        Err(_) => Err(Error::Timeout("the request")),
-    }
-}
-
 /// One thing that a native answer consists of.
 pub enum Piece {
-    /// What was recalled; once, first.
-    Recalled(RecallReport),
+    /// What was recalled, and who answers; once, first.
+    Recalled(RecallReport, Route),
     /// Text, as the backend cut it.
     Text(String),
     /// Nothing for a while: the connection wants a sign of life.
@@ -162,7 +78,7 @@ pub enum Piece {
     /// The end: all of it came and is durable, or is said not to be.
     Done(Outcome),
     /// The end: it broke off.
-    Failed(Error),
+    Failed(Failed),
 }
 
 /// How an answer ended.
@@ -177,30 +93,7 @@ pub struct Outcome {
     /// How the write-back ended.
     pub memory: Kept,
     /// Which backend answered.
-    pub backend: Arc<str>,
-}
-
-/// How a write-back ended, as callers are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Kept {
-    /// Durable in the store.
-    Recorded,
-    /// Durable in the spool: the store is down.
-    Degraded,
-    /// Not kept.
-    Off,
-}
-
-impl Kept {
-    /// As in SSE comments.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kept::Recorded => "recorded",
-            Kept::Degraded => "degraded",
-            Kept::Off => "off",
-        }
-    }
+    pub route: Route,
 }
 
 /// A native answer, piece by piece. Dropping it closes the upstream and keeps what was sent.
@@ -215,13 +108,13 @@ pub fn run(graph: Rc<Graph>, case: Case, submitted: Submitted) -> impl Stream<It
         match at {
             At::Start(start) => {
                 let (graph, case, submitted) = *start;
-                Some(match open(&graph, case, submitted).await {
+                Some(match attempts::open(&graph, case, submitted).await {
                     Ok(opened) => {
-                        let report = opened.call.recall.clone();
+                        let recalled = Piece::Recalled(opened.call.recall.clone(), opened.route());
                         let relay = Relay::native(opened, graph.memory.clone());
-                        (Piece::Recalled(report), At::Relay(Box::new(relay)))
+                        (recalled, At::Relay(Box::new(relay)))
                     }
-                    Err(error) => (Piece::Failed(error), At::End),
+                    Err(failed) => (Piece::Failed(failed), At::End),
                 })
             }
             At::Relay(mut relay) => {

@@ -1,6 +1,7 @@
 //! Errors as each surface tells them: RFC 9457 problem details on `/api/v1` and for ops, OpenAI's
 //! shape on `/v1`. The same bytes go into error events once a stream has begun.
 
+use super::attempts::{Failed, Route};
 use crate::error::Error;
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder, Resource, Responder, ResponseError,
@@ -10,7 +11,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 use serde::Serialize;
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// Whose shape an error takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +35,19 @@ impl Surface {
 /// An error on its way to a caller.
 #[derive(Debug)]
 pub struct Fault {
-    error: Error,
+    failed: Failed,
     surface: Surface,
 }
 
 impl Fault {
     /// An error, in the shape of `surface`.
     pub fn new(error: Error, surface: Surface) -> Self {
-        Fault { error, surface }
+        Fault::failed(error.into(), surface)
+    }
+
+    /// An error of a backend, with which one it was.
+    pub fn failed(failed: Failed, surface: Surface) -> Self {
+        Fault { failed, surface }
     }
 
     /// An error of the native surface.
@@ -52,30 +58,41 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
+        self.failed.error.fmt(f)
     }
 }
 
 impl ResponseError for Fault {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.failed.error.status())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        if let Some(seconds) = self.error.retry_after() {
+        let Failed {
+            error,
+            route,
+            retry_after,
+        } = &self.failed;
+        let whole_seconds = |wait: &Duration| wait.as_secs_f64().ceil().max(1.0) as u32;
+        let retry_after = retry_after.as_ref().map(whole_seconds);
+        if let Some(seconds) = retry_after.or(error.retry_after()) {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
-        if let Error::Method(allow) = self.error {
-            response.insert_header((header::ALLOW, allow));
+        for header in route.iter().flat_map(Route::headers) {
+            response.insert_header(header);
+        }
+        if let Error::Method(allow) = error {
+            response.insert_header((header::ALLOW, *allow));
         }
         match self.surface {
             Surface::Native => response
                 .content_type("application/problem+json")
-                .body(problem_bytes(&self.error)),
+                .body(problem_bytes(error)),
             Surface::OpenAi => response
                 .content_type("application/json")
-                .body(openai_bytes(&self.error)),
+                .body(openai_bytes(error)),
         }
     }
 }

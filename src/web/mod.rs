@@ -1,9 +1,11 @@
 //! The surfaces, one file each, and the relay between them and the backends. Nothing here knows
 //! that it is run by actors.
 
+pub mod attempts;
 pub mod body;
 pub mod chat;
 mod chunk;
+mod content;
 #[cfg(test)]
 mod cost;
 pub mod exchange;
@@ -11,6 +13,7 @@ pub mod fault;
 mod frame;
 pub mod health;
 pub mod identity;
+mod incoming;
 mod json;
 pub mod mcp;
 pub mod memory;
@@ -20,3 +23,4 @@ mod query;
 pub mod relay;
 pub mod server;
 pub mod tasks;
+pub mod unwritten;

@@ -114,10 +114,7 @@ async fn serve(
     .shutdown_timeout(LAST_BYTES)
     .listen(listener)?
     .run();
-    let refresh = actix_web::rt::spawn(crate::pool::watch(
-        state.pool.clone(),
-        state.config.pool.clone(),
-    ));
+    let refresh = actix_web::rt::spawn(crate::pool::watch(state.pool.clone()));
     let ending = actix_web::rt::spawn(end(state.clone(), server.handle(), signals));
     ready(addr);
     server.await?;

@@ -15,9 +15,11 @@ pub use table::TaskTable;
 pub use view::TaskState;
 
 use super::{
+    attempts::Failed,
     body,
+    chat::HEAD,
     exchange::{self, Piece, case},
-    fault::{self, Fault, only},
+    fault::{self, Fault, Surface, only},
     identity,
     openapi::{Attitude, Caller},
     server::graph,
@@ -27,13 +29,9 @@ use actix_web::{HttpRequest, HttpResponse, rt, web};
 use futures_util::{FutureExt, Stream, StreamExt};
 use log::Task;
 use request::{Wish, idempotency_key};
-use std::{panic::AssertUnwindSafe, pin::Pin, rc::Rc, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, pin::Pin, rc::Rc, sync::Arc};
 use table::Begun;
 use tokio::time::timeout;
-
-/// The head of a stream waits so long for the first piece, which may be an error with a status of
-/// its own.
-const HEAD: Duration = Duration::from_secs(5);
 
 /// The routes under `/api/v1`.
 pub fn routes(app: &mut web::ServiceConfig) {
@@ -73,14 +71,15 @@ pub fn routes(app: &mut web::ServiceConfig) {
 )]
 pub async fn create(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
-    begin(graph, &req, payload).await.map_err(Fault::native)
+    let fault = |failed| Fault::failed(failed, Surface::Native);
+    begin(graph, &req, payload).await.map_err(fault)
 }
 
 async fn begin(
     graph: Rc<Graph>,
     req: &HttpRequest,
     payload: web::Payload,
-) -> Result<HttpResponse, Error> {
+) -> Result<HttpResponse, Failed> {
     let state = graph.state.clone();
     let mut head = identity::head(req, &state)?;
     let user = identity::user(req)?;
@@ -112,7 +111,7 @@ async fn begin(
 }
 
 /// The answer to whoever asked for a detached task, new or known.
-async fn answer(graph: &Graph, task: Arc<Task>, wish: Wish) -> Result<HttpResponse, Error> {
+async fn answer(graph: &Graph, task: Arc<Task>, wish: Wish) -> Result<HttpResponse, Failed> {
     match wish {
         Wish::Events => Ok(view::stream(task, 0)),
         Wish::Detached => Ok(view::accepted(graph, &task)),
@@ -120,11 +119,15 @@ async fn answer(graph: &Graph, task: Arc<Task>, wish: Wish) -> Result<HttpRespon
             if timeout(most, task.end()).await.is_err() {
                 return Ok(view::accepted(graph, &task));
             }
-            if let Some(error) = task.read().error {
-                return Err(error);
+            let fate = task.read();
+            if let Some(failed) = fate.failed {
+                return Err(failed);
             }
             let applied = format!("wait={}", most.as_secs());
             let mut response = HttpResponse::Ok();
+            for header in fate.outcome.iter().flat_map(|o| o.route.headers()) {
+                response.insert_header(header);
+            }
             response.insert_header(("preference-applied", applied));
             Ok(response.json(TaskState::of(graph, &task)))
         }
@@ -139,15 +142,14 @@ async fn run(graph: Rc<Graph>, task: Arc<Task>, case: Case, submitted: Submitted
         loop {
             let piece = tokio::select! {
                 biased;
-                () = task.cancelled() => Some(Piece::Failed(Error::Cancelled)),
+                () = task.cancelled() => Some(Piece::Failed(Error::Cancelled.into())),
                 piece = pieces.next() => piece,
             };
             let Some(piece) = piece else { return };
             let last = matches!(piece, Piece::Done(_) | Piece::Failed(_));
             if !task.push(piece) {
-                task.push(Piece::Failed(Error::Upstream(
-                    "its answer is longer than is kept".into(),
-                )));
+                let error = Error::Upstream("its answer is longer than is kept".into());
+                task.push(Piece::Failed(error.into()));
                 return;
             }
             if last {
@@ -156,23 +158,28 @@ async fn run(graph: Rc<Graph>, task: Arc<Task>, case: Case, submitted: Submitted
         }
     };
     if AssertUnwindSafe(running).catch_unwind().await.is_err() {
-        task.push(Piece::Failed(Error::Crashed("task")));
+        task.push(Piece::Failed(Error::Crashed("task").into()));
     }
     state.tasks.end(&state.config.limits, &task);
 }
 
 /// The events, bound to the connection: hanging up drops the pieces, and with them everything.
-async fn bound(graph: Rc<Graph>, case: Case, submitted: Submitted) -> Result<HttpResponse, Error> {
+async fn bound(graph: Rc<Graph>, case: Case, submitted: Submitted) -> Result<HttpResponse, Failed> {
     let turn = case.turn.clone();
     let mut pieces: Pin<Box<dyn Stream<Item = Piece>>> =
         Box::pin(exchange::run(graph, case, submitted));
     let first = match timeout(HEAD, pieces.next()).await {
-        Ok(Some(Piece::Failed(error))) => return Err(error),
+        Ok(Some(Piece::Failed(failed))) => return Err(failed),
         Ok(first) => first,
         Err(_slow) => None,
     };
     let mut response = HttpResponse::Ok();
     response.insert_header(("x-sundynix-turn", &*turn));
+    if let Some(Piece::Recalled(_, route)) = &first {
+        for header in route.headers() {
+            response.insert_header(header);
+        }
+    }
     Ok(fault::sse(&mut response).streaming(view::framed(first, pieces)))
 }
 

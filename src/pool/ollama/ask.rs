@@ -227,6 +227,7 @@ mod tests {
             body: body.to_string().into(),
             unedited: None,
             stream,
+            show_usage: false,
         };
         let (body, usage) = translate(&request).unwrap();
         (serde_json::from_slice(&body).unwrap(), usage)
@@ -314,6 +315,7 @@ mod tests {
                     .into(),
                 unedited: None,
                 stream: false,
+                show_usage: false,
             };
             let error = translate(&request).unwrap_err();
             assert_eq!(error.field(), Some("messages[0].content"));

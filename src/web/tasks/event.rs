@@ -4,8 +4,9 @@
 use crate::{
     prompt::{RecallReport, RecallState},
     web::{
-        exchange::{Kept, Outcome, Piece},
+        exchange::{Outcome, Piece},
         fault::problem,
+        unwritten::Kept,
     },
 };
 use bytes::{BufMut, Bytes, BytesMut};
@@ -72,6 +73,8 @@ pub struct Done<'a> {
     memory: Kept,
     /// Which backend answered.
     backend: &'a str,
+    /// Backends that were asked, with it.
+    attempts: usize,
 }
 
 /// Token counts, as the backend wrote them.
@@ -90,7 +93,7 @@ pub fn usage(outcome: &Outcome) -> Option<Box<RawValue>> {
 /// One event, whole.
 pub fn frame(id: usize, piece: &Piece) -> Bytes {
     match piece {
-        Piece::Recalled(report) => event(id, "recalled", &Recalled::from(report)),
+        Piece::Recalled(report, _) => event(id, "recalled", &Recalled::from(report)),
         Piece::Text(text) => event(id, "token", &Token { text }),
         Piece::Done(outcome) => {
             let done = Done {
@@ -98,11 +101,12 @@ pub fn frame(id: usize, piece: &Piece) -> Bytes {
                 usage: usage(outcome),
                 turn_id: &outcome.turn_id,
                 memory: outcome.memory,
-                backend: &outcome.backend,
+                backend: &outcome.route.backend,
+                attempts: outcome.route.attempts,
             };
             event(id, "done", &done)
         }
-        Piece::Failed(error) => event(id, "error", &problem(error)),
+        Piece::Failed(failed) => event(id, "error", &problem(&failed.error)),
         Piece::Quiet => PING,
     }
 }
@@ -128,7 +132,7 @@ mod tests {
             framed,
             "id: 7\nevent: token\ndata: {\"text\":\"你\\n\\\"好\\\"\"}\n\n".as_bytes()
         );
-        let framed = frame(8, &Piece::Failed(Error::Cancelled));
+        let framed = frame(8, &Piece::Failed(Error::Cancelled.into()));
         let framed = std::str::from_utf8(&framed).unwrap();
         assert!(
             framed.starts_with("id: 8\nevent: error\ndata: {\"type\""),

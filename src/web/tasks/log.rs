@@ -4,7 +4,10 @@
 use crate::{
     error::Error,
     prompt::RecallReport,
-    web::exchange::{Outcome, Piece},
+    web::{
+        attempts::Failed,
+        exchange::{Outcome, Piece},
+    },
 };
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,7 +62,7 @@ pub struct Fate {
     /// How it ended.
     pub outcome: Option<Outcome>,
     /// Why it failed.
-    pub error: Option<Error>,
+    pub failed: Option<Failed>,
 }
 
 impl Task {
@@ -77,7 +80,7 @@ impl Task {
                     text: String::new(),
                     recalled: None,
                     outcome: None,
-                    error: None,
+                    failed: None,
                 },
             }),
             count: watch::Sender::new(0),
@@ -104,19 +107,19 @@ impl Task {
             }
         }
         match piece {
-            Piece::Recalled(report) => log.fate.recalled = Some(report),
+            Piece::Recalled(report, _) => log.fate.recalled = Some(report),
             Piece::Text(text) => log.fate.text.push_str(&text),
             Piece::Quiet => return true,
             Piece::Done(outcome) => {
                 log.fate.status = Status::Done;
                 log.fate.outcome = Some(outcome);
             }
-            Piece::Failed(error) => {
-                log.fate.status = match error {
+            Piece::Failed(failed) => {
+                log.fate.status = match failed.error {
                     Error::Cancelled => Status::Cancelled,
                     _ => Status::Failed,
                 };
-                log.fate.error = Some(error);
+                log.fate.failed = Some(failed);
             }
         }
         log.bytes += bytes;

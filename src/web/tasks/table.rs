@@ -220,7 +220,7 @@ mod tests {
         for id in ["a", "b", "c"] {
             let task = new(table.begin(task(id), None).unwrap());
             task.push(Piece::Text("x".repeat(40)));
-            task.push(Piece::Failed(Error::Cancelled));
+            task.push(Piece::Failed(Error::Cancelled.into()));
             table.end(
                 &Limits {
                     task_log_bytes: 1 << 20,

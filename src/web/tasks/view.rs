@@ -11,12 +11,13 @@ use crate::{
     error::Error,
     graph::Graph,
     web::{
-        exchange::{Kept, Piece},
+        exchange::Piece,
         fault::{self, Fault, Problem, problem},
         identity,
         openapi::Caller,
         query::Query,
         server::graph,
+        unwritten::Kept,
     },
 };
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
@@ -83,8 +84,8 @@ impl TaskState {
             turn_id: outcome.map(|o| o.turn_id.to_string()),
             memory: outcome.map(|o| o.memory),
             error: fate
-                .error
-                .and_then(|e| serde_json::to_value(problem(&e)).ok()),
+                .failed
+                .and_then(|failed| serde_json::to_value(problem(&failed.error)).ok()),
             text: fate.text,
         }
     }

@@ -1,0 +1,257 @@
+//! From a request to an answer that has begun: the one wait for the graph, then the backend. A
+//! failure before the first content goes back to the model node with what was tried, within the
+//! attempts, the retry budget and the deadline; what comes after the first content is the relay's.
+
+use super::{
+    content::{First, first},
+    incoming::{Incoming, unfinished},
+};
+use crate::{
+    actors::{gateway::Submitted, pool_model::Prompted},
+    chat::without_usage,
+    error::Error,
+    graph::{Answering, Graph},
+    pool::{Answer, Extras, Failure},
+    prompt::RecallState,
+    turn::{Call, Case},
+};
+use bytes::Bytes;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::time::{sleep, timeout_at};
+
+/// Attempts at most, each at another backend.
+const ATTEMPTS: usize = 3;
+
+/// The longest pause before the third attempt. The second is made at once: another backend need
+/// not be spared what this one could not do.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Who was asked last, and the how manieth that was.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The backend.
+    pub backend: Arc<str>,
+    /// Attempts, this one included.
+    pub attempts: usize,
+}
+
+impl Route {
+    /// As response headers.
+    pub fn headers(&self) -> [(&'static str, String); 2] {
+        [
+            ("x-sundynix-backend", self.backend.to_string()),
+            ("x-sundynix-attempts", self.attempts.to_string()),
+        ]
+    }
+}
+
+/// An answer that has begun.
+pub struct Opened<A> {
+    /// The turn, with its lease.
+    pub call: Call,
+    /// What comes.
+    pub answer: A,
+    /// What the backend says beside it.
+    pub extras: Extras,
+    /// The how manieth attempt it was.
+    pub attempts: usize,
+}
+
+/// What an answer may begin as: [`Incoming`] as a stream, [`Bytes`] as a whole.
+pub trait Begin: Sized {
+    /// Waits for its first content.
+    fn begin(answer: Answer) -> impl Future<Output = Result<Self, Error>>;
+}
+
+impl Begin for Incoming {
+    async fn begin(answer: Answer) -> Result<Self, Error> {
+        let Answer::Stream(stream) = answer else {
+            return Err(Error::Upstream("it does not stream".into()));
+        };
+        let mut incoming = Incoming::new(stream);
+        incoming.begin().await?;
+        Ok(incoming)
+    }
+}
+
+impl Begin for Bytes {
+    async fn begin(answer: Answer) -> Result<Self, Error> {
+        let Answer::Whole(whole) = answer else {
+            return Err(Error::Upstream("it streams where it should not".into()));
+        };
+        match first(&whole) {
+            First::Content => Ok(whole),
+            First::Nothing => Err(unfinished()),
+            First::Failed(why) => Err(Error::Upstream(why)),
+        }
+    }
+}
+
+impl<A> Opened<A> {
+    /// Who answers.
+    pub fn route(&self) -> Route {
+        Route {
+            backend: self.call.lease.backend().name.clone(),
+            attempts: self.attempts,
+        }
+    }
+}
+
+/// Why there is no answer, or why it broke off.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// What the caller is told.
+    pub error: Error,
+    /// Who was asked last; `None`: nobody was.
+    pub route: Option<Route>,
+    /// When the backend wants to be asked again.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Failed {
+            error,
+            route: None,
+            retry_after: None,
+        }
+    }
+}
+
+/// Walks the graph and opens the answer. Dropping the future gives everything back.
+pub async fn open<A: Begin>(
+    graph: &Graph,
+    case: Case,
+    submitted: Submitted,
+) -> Result<Opened<A>, Failed> {
+    let (deadline, budget) = (case.deadline, &graph.state.pool.budget);
+    budget.request();
+    let mut call = arrive(graph.submit(case, submitted), deadline).await?;
+    let mut attempts = 1;
+    loop {
+        let attempt = timeout_at(deadline.into(), attempt(graph, &mut call));
+        let late = |_| Err(Failure::here(Error::Timeout("the request")));
+        let failure = match attempt.await.unwrap_or_else(late) {
+            Ok((answer, extras)) => {
+                return Ok(Opened {
+                    call,
+                    answer,
+                    extras,
+                    attempts,
+                });
+            }
+            Err(failure) => failure,
+        };
+        tracing::info!(
+            parent: &call.case.span,
+            backend = %call.lease.backend().name, attempts, code = failure.error.code(),
+            "a backend failed the request"
+        );
+        if give_up_edits(&mut call, &failure.error) {
+            continue;
+        }
+        call.lease.failed(&failure.error);
+        let failed = Failed {
+            route: Some(Route {
+                backend: call.lease.backend().name.clone(),
+                attempts,
+            }),
+            error: failure.error,
+            retry_after: failure.retry_after,
+        };
+        if !failure.elsewhere || attempts >= ATTEMPTS {
+            return Err(failed);
+        }
+        if !failure.unreached && !budget.try_retry() {
+            return Err(failed);
+        }
+        call.tried.push(call.lease.backend().id);
+        let again = Prompted {
+            request: call.request,
+            recall: call.recall,
+            said: call.said,
+            tried: call.tried,
+        };
+        drop(call.lease);
+        drop(call.seat);
+        if attempts > 1 {
+            sleep(jitter(PAUSE)).await;
+        }
+        call = match arrive(graph.again(call.case, again), deadline).await {
+            // Nobody else to ask: what the last one said is the better answer.
+            Err(Error::NoBackend(_)) => return Err(failed),
+            other => other.map_err(|error| Failed { error, ..failed })?,
+        };
+        attempts += 1;
+    }
+}
+
+async fn arrive(answer: Answering, deadline: Instant) -> Result<Call, Error> {
+    match timeout_at(deadline.into(), answer).await {
+        Ok(Ok(call)) => call,
+        Ok(Err(_dropped)) => Err(Error::Crashed("graph")),
+        Err(_) => Err(Error::Timeout("the request")),
+    }
+}
+
+/// Asks the leased backend, and waits until its answer has begun.
+async fn attempt<A: Begin>(graph: &Graph, call: &mut Call) -> Result<(A, Extras), Failure> {
+    let (answer, extras) = graph
+        .client
+        .open(call.lease.backend(), &call.request)
+        .await?;
+    match A::begin(answer).await {
+        Ok(begun) => {
+            match call.request.stream {
+                true => call.lease.answered(),
+                false => call.lease.good(),
+            }
+            Ok((begun, extras))
+        }
+        Err(error) => {
+            call.lease.broke(&error);
+            Err(Failure::elsewhere(error))
+        }
+    }
+}
+
+/// A request that only our edits made unacceptable is not the caller's fault: it is asked once
+/// more without them. Whether it is to be.
+fn give_up_edits(call: &mut Call, error: &Error) -> bool {
+    let Error::Refused {
+        status: 400 | 422,
+        message,
+        param,
+        ..
+    } = error
+    else {
+        return false;
+    };
+    let request = &mut call.request;
+    let names = |text: &str| text.contains("stream_options") || text.contains("include_usage");
+    if !request.show_usage
+        && (names(message) || param.as_deref().is_some_and(names))
+        && let Some(without) = without_usage(&request.body)
+    {
+        request.body = without;
+        request.unedited = request.unedited.as_ref().and_then(without_usage);
+        return true;
+    }
+    let Some(plain) = request.unedited.take() else {
+        return false;
+    };
+    request.body = plain;
+    call.recall.state = RecallState::Rejected;
+    call.recall.items.clear();
+    true
+}
+
+/// Anything up to `most`: those who failed together do not come back together.
+fn jitter(most: Duration) -> Duration {
+    // Without randomness they do.
+    let share = getrandom::u32().unwrap_or(u32::MAX);
+    most.mul_f64(f64::from(share) / f64::from(u32::MAX))
+}
