@@ -57,7 +57,7 @@ impl Watched {
         config.pool.breaker_most_ms = 600_000;
         tweak(&mut config);
         let pool = Pool::new(&config).unwrap();
-        let watching = actix_web::rt::spawn(watch(pool.clone(), config.pool));
+        let watching = actix_web::rt::spawn(watch(pool.clone()));
         Watched { pool, watching }
     }
 
