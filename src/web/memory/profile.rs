@@ -1,0 +1,163 @@
+//! `/api/v1/memory` itself: the profile, read, set and removed; and the end of all that is known.
+
+use super::{
+    Detailed, Shown, Slots,
+    etag::{is_known, on_version, tag},
+    forget, known, slots, write,
+};
+use crate::{
+    error::Error,
+    graph::Graph,
+    memory::UserKey,
+    state::State,
+    store::{Erased, Upsert},
+    web::{body, fault::Fault, identity, json, openapi::Known, query::Query, server::graph},
+};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::rc::Rc;
+
+/// `GET /api/v1/memory`
+#[utoipa::path(
+    get, path = "/api/v1/memory", tag = "memory", operation_id = "read_memory",
+    summary = "What is known of the user",
+    params(
+        Known,
+        ("detail" = Option<bool>, Query, description = "With the origin of each value"),
+        ("If-None-Match" = Option<String>, Header, description = "The version that is known already"),
+    ),
+    responses(
+        (status = 200, description = "The profile, empty for a user who is not known; with `detail=true` a `Detailed`", body = Shown,
+            headers(("ETag" = String, description = "The version"))),
+        (status = 304, description = "It is still at this version"),
+    ),
+)]
+pub async fn read(req: HttpRequest) -> Result<HttpResponse, Fault> {
+    let graph = graph(&req);
+    answer(&req, &graph.state).await.map_err(Fault::native)
+}
+
+async fn answer(req: &HttpRequest, state: &State) -> Result<HttpResponse, Error> {
+    let detail = Query::read(req, &["detail"])?.flag("detail")?;
+    let user = identity::some_user(req)?;
+    let resident = known(state, &UserKey::local(&user)).await?;
+    let profile = &resident.profile;
+    let tag = tag(profile);
+    if is_known(req, &tag) {
+        return Ok(HttpResponse::NotModified()
+            .insert_header((header::ETAG, tag))
+            .finish());
+    }
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::ETAG, tag));
+    Ok(match detail {
+        true => response.json(Detailed::of(&user, profile)),
+        false => response.json(Shown::of(&user, profile)),
+    })
+}
+
+/// The body of a `PUT`.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Preferences {
+    /// topic → key → value; `null` removes. A value without a topic goes to `general`.
+    #[schema(value_type = Object, example = json!({"language": "中文", "style": {"tone": "concise"}}))]
+    preferences: Map<String, Value>,
+}
+
+/// `PUT` and `PATCH /api/v1/memory`
+#[utoipa::path(
+    method(put, patch), path = "/api/v1/memory", tag = "memory", operation_id = "write_memory",
+    summary = "Set, change or remove preferences",
+    description = "What is named is set, `null` removes, the rest stays. What is set here is pinned: only a \
+        later statement of the user's own changes it.",
+    request_body = Preferences,
+    params(Known, ("If-Match" = Option<String>, Header, pattern = r#"^((W/)?"\d+"|\*)$"#, description = "Only if the profile is still at this version")),
+    responses(
+        (status = 200, description = "The profile as it now is", body = Shown,
+            headers(("ETag" = String, description = "The version"))),
+    ),
+)]
+pub async fn upsert(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Fault> {
+    let graph = graph(&req);
+    put(graph, &req, payload).await.map_err(Fault::native)
+}
+
+async fn put(
+    graph: Rc<Graph>,
+    req: &HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Error> {
+    Query::read(req, &[])?;
+    let user = identity::some_user(req)?;
+    let on_version = on_version(req)?;
+    let body = body::read(req, payload, graph.state.config.limits.body_bytes).await?;
+    let asked: Preferences = json::parse(&body)?;
+    change(&graph, user, slots(asked.preferences)?, on_version).await
+}
+
+/// `DELETE /api/v1/memory/{topic}/{key}`
+#[utoipa::path(
+    delete, path = "/api/v1/memory/{topic}/{key}", tag = "memory", operation_id = "remove_memory",
+    summary = "Remove one value",
+    params(
+        Known,
+        ("topic" = String, Path), ("key" = String, Path),
+        ("If-Match" = Option<String>, Header, pattern = r#"^((W/)?"\d+"|\*)$"#, description = "Only if the profile is still at this version"),
+    ),
+    responses(
+        (status = 200, description = "The profile as it now is; older turns never teach the value again",
+            body = Shown, headers(("ETag" = String, description = "The version"))),
+    ),
+)]
+pub async fn remove(
+    req: HttpRequest,
+    at: web::Path<(String, String)>,
+) -> Result<HttpResponse, Fault> {
+    let graph = graph(&req);
+    let removing = async {
+        Query::read(&req, &[])?;
+        let user = identity::some_user(&req)?;
+        let slots = Slots::from([(at.into_inner(), None)]);
+        change(&graph, user, slots, on_version(&req)?).await
+    };
+    removing.await.map_err(Fault::native)
+}
+
+/// Writes, and answers with the profile as it now is.
+async fn change(
+    graph: &Graph,
+    user: String,
+    slots: Slots,
+    on_version: Option<u64>,
+) -> Result<HttpResponse, Error> {
+    let upsert = Upsert {
+        user: UserKey::local(&user),
+        slots,
+        on_version,
+        said: None,
+    };
+    let profile = write(&graph.state, &graph.memory, upsert).await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::ETAG, tag(&profile)))
+        .json(Shown::of(&user, &profile)))
+}
+
+/// `DELETE /api/v1/memory`: all of the user, answered with a receipt.
+#[utoipa::path(
+    delete, path = "/api/v1/memory", tag = "memory", operation_id = "erase_memory",
+    summary = "Erase all of the user",
+    params(Known),
+    responses((status = 200, description = "What was erased, in numbers", body = Erased)),
+)]
+pub async fn erase(req: HttpRequest) -> Result<HttpResponse, Fault> {
+    let graph = graph(&req);
+    let erasing = async {
+        Query::read(&req, &[])?;
+        let user = UserKey::local(&identity::some_user(&req)?);
+        let erased = forget(&graph.state, &graph.memory, user).await?;
+        Ok(HttpResponse::Ok().json(erased))
+    };
+    erasing.await.map_err(Fault::native)
+}
