@@ -8,7 +8,7 @@ use super::{
 use std::collections::HashSet;
 use tokio::time::Instant;
 
-/// See the file's head.
+/// Whether a backend can be routed to, and if not, why not and for how long.
 #[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct Condition {
     /// Whether it gets requests now; that it answers a probe is not enough for it.

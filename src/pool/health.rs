@@ -59,7 +59,7 @@ pub struct Reported {
     pub running: u32,
     /// Requests that wait inside it.
     pub waiting: u32,
-    /// How much of its KV cache is used, 0 to 1; `None`: it does not say.
+    /// How much of its KV cache is used, 0 to 1; `null`: it does not say.
     pub kv_used: Option<f32>,
 }
 
