@@ -24,6 +24,7 @@ mod read_your_writes;
 mod real_backend;
 mod resent_history;
 mod resume;
+mod retry_storm;
 mod spike_and_recovery;
 mod store;
 mod store_down;
