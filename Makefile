@@ -27,10 +27,13 @@ test: deps lint ## everything
 		cargo test --locked --workspace --no-fail-fast; \
 	fi
 
+soak: deps ## minutes of faults, with every period as it is by default
+	cargo test --locked --test promises -- --ignored --nocapture --test-threads=1 soak_
+
 bench: ## what a request and a token cost: bench/RESULTS.md
 	python3 bench/run.py
 
 advisories: deps ## known vulnerabilities; asks the advisory database
 	$(TOOLS)/cargo-deny check advisories
 
-.PHONY: help run deps lint test bench advisories
+.PHONY: help run deps lint test soak bench advisories
