@@ -6,6 +6,7 @@ mod kept;
 mod learn;
 mod mask;
 mod profile;
+pub mod rank;
 mod resident;
 mod rules;
 mod screen;

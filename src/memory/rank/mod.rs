@@ -1,0 +1,130 @@
+//! Which of a user's memories matter to what is asked now. A pure library: texts in, a ranking
+//! out, no model needed. It reads every language by its characters, and takes a memory's
+//! neighbourhood into account: an answer follows its question, a conversation has a topic, a date
+//! in the question means the day it was said.
+
+mod fold;
+mod index;
+mod score;
+mod stem;
+mod token;
+
+pub use index::{Doc, Index};
+
+use serde::Serialize;
+
+/// What is asked, and where.
+#[derive(Clone, Copy, Default)]
+pub struct Query<'a> {
+    /// The question, or whatever the user just said.
+    pub text: &'a str,
+    /// The last chat messages before it, (role, text), oldest first: what "it" refers to.
+    pub context: &'a [(&'a str, &'a str)],
+    /// Unix milliseconds: what "last week" counts from.
+    pub now_ms: i64,
+    /// The user's offset from UTC in minutes: where their days begin.
+    pub utc_offset_min: i32,
+    /// How alike a memory's meaning is, if somebody can say.
+    pub semantic: Option<Semantic<'a>>,
+}
+
+/// Similarities from an embedding model.
+#[derive(Clone, Copy)]
+pub struct Semantic<'a> {
+    /// By document number, 0 to 1; those missing count as 0.
+    pub similarities: &'a [f32],
+    /// What a similarity of 1 is worth, beside a best lexical match of 1.
+    pub weight: f32,
+}
+
+/// One memory that matters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    /// Its number in the index.
+    pub doc: usize,
+    /// How much it matters, within this search only.
+    pub score: f64,
+    /// Why.
+    pub why: Explain,
+}
+
+/// The parts of a score; together they are the score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Explain {
+    /// Words of the question in this memory.
+    pub lexical: f64,
+    /// Words of the question in what was said just before and after.
+    pub neighbours: f64,
+    /// Words of the question in the whole conversation.
+    pub session: f64,
+    /// The question names the day.
+    pub date: f64,
+    /// The question asks for what this speaker said.
+    pub role: f64,
+    /// Words of the chat before the question.
+    pub chat: f64,
+    /// Alike in meaning, by an embedding model.
+    pub semantic: f64,
+}
+
+impl Explain {
+    /// The score.
+    pub fn total(&self) -> f64 {
+        self.lexical
+            + self.neighbours
+            + self.session
+            + self.date
+            + self.role
+            + self.chat
+            + self.semantic
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(texts: &[&str]) -> Index {
+        let mut index = Index::new();
+        for (n, text) in texts.iter().enumerate() {
+            index.push(Doc {
+                id: n.to_string().into(),
+                session: n.to_string().into(),
+                at_ms: 0,
+                role: "user".into(),
+                text: (*text).into(),
+            });
+        }
+        index
+    }
+
+    fn first(index: &Index, text: &str) -> Option<usize> {
+        let query = Query {
+            text,
+            ..Query::default()
+        };
+        index.search(&query, 1).first().map(|hit| hit.doc)
+    }
+
+    #[test]
+    fn finds_words_inside_what_is_written_without_spaces() {
+        let index = index(&[
+            "我喜欢喝茶",
+            "页面路由写好了",
+            "駅まで歩いた",
+            "학교에서 공부했다",
+        ]);
+        assert_eq!(first(&index, "路由"), Some(1));
+        assert_eq!(first(&index, "頁面"), Some(1));
+        assert_eq!(first(&index, "駅"), Some(2));
+        assert_eq!(first(&index, "학교는"), Some(3));
+        assert_eq!(first(&index, "xyz"), None);
+    }
+
+    #[test]
+    fn finds_english_words_in_other_forms() {
+        let index = index(&["I bought running shoes", "She went hiking"]);
+        assert_eq!(first(&index, "What did I buy?"), Some(0));
+        assert_eq!(first(&index, "hikes"), Some(1));
+    }
+}
