@@ -20,6 +20,8 @@ const FRESH: Duration = Duration::from_secs(5);
 const DOWN: u32 = 3;
 /// … and so many good ones bring it back.
 const UP: u32 = 2;
+/// A rest that a backend has asked for is worth waiting out up to this.
+const SHORT: Duration = Duration::from_secs(5);
 
 /// See the file's head.
 pub struct Health {
@@ -27,7 +29,7 @@ pub struct Health {
     name: Arc<str>,
     verdict: Mutex<Verdict>,
     said: Mutex<Said>,
-    /// Its breaker has opened.
+    /// It gets no requests for a while: its breaker has opened, or it rests.
     opened: Notify,
 }
 
@@ -38,6 +40,8 @@ struct Verdict {
     against: u32,
     /// What the last one found wrong, in our own words.
     complaint: Option<String>,
+    /// It has asked not to be asked before then.
+    rest: Option<Instant>,
 }
 
 /// What the probes say.
@@ -79,6 +83,7 @@ impl Health {
                 probed: Probed::Unknown,
                 against: 0,
                 complaint: None,
+                rest: None,
             }),
             said: Mutex::default(),
             opened: Notify::new(),
@@ -89,7 +94,7 @@ impl Health {
     /// backend is probed down.
     pub fn try_enter(self: &Arc<Self>, now: Instant) -> Option<Ticket> {
         let mut verdict = self.verdict();
-        if verdict.probed == Probed::Down {
+        if verdict.probed == Probed::Down || verdict.rest.is_some_and(|until| now < until) {
             return None;
         }
         let era = verdict.breaker.enter(now)?;
@@ -99,19 +104,36 @@ impl Health {
     /// Whether `try_enter` would let one through.
     pub fn routable(&self, now: Instant) -> bool {
         let verdict = self.verdict();
-        verdict.probed != Probed::Down && verdict.breaker.admits(now)
+        verdict.probed != Probed::Down && verdict.away(now).is_zero() && verdict.breaker.admits(now)
     }
 
-    /// How long until a request may be let through: zero where one is now, or where the trial of a
-    /// half-open breaker is out and may end any moment; `None` where only probes can tell.
+    /// It has asked not to be asked for so long (`Retry-After`).
+    pub fn rest(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        let mut verdict = self.verdict();
+        verdict.rest = verdict.rest.max(Some(until));
+        drop(verdict);
+        self.opened.notify_one();
+    }
+
+    /// How long it certainly gets no request, as far as that is not for the probes to say.
+    pub(super) fn away(&self, now: Instant) -> Duration {
+        self.verdict().away(now)
+    }
+
+    /// How long until a request may be let through: zero where one is now, or where that is worth
+    /// waiting for, because the trial of a half-open breaker is out and may end any moment, or it
+    /// rests for a moment; `None` where only probes can tell.
     pub fn wait(&self, now: Instant) -> Option<Duration> {
         let verdict = self.verdict();
         if verdict.probed == Probed::Down {
             return None;
         }
-        Some(match verdict.breaker.state(now) {
-            State::Open { until } => until.saturating_duration_since(now),
-            State::Closed | State::HalfOpen { .. } => Duration::ZERO,
+        // A short rest is about load and not about health: waiting it out is better than an error.
+        Some(match (verdict.breaker.state(now), verdict.away(now)) {
+            (State::Open { .. }, away) => away,
+            (_, rest) if rest <= SHORT => Duration::ZERO,
+            (_, rest) => rest,
         })
     }
 
@@ -171,7 +193,7 @@ impl Health {
         self.verdict().probed == Probed::Down
     }
 
-    /// Resolves when its breaker has opened.
+    /// Resolves when it gets no requests for a while.
     pub(super) async fn opened(&self) {
         self.opened.notified().await;
     }
@@ -230,6 +252,17 @@ impl Health {
 
 fn fresh(at: Instant, now: Instant) -> bool {
     now.saturating_duration_since(at) <= FRESH
+}
+
+impl Verdict {
+    fn away(&self, now: Instant) -> Duration {
+        let until = |until: Instant| until.saturating_duration_since(now);
+        let open = match self.breaker.state(now) {
+            State::Open { until: end } => until(end),
+            State::Closed | State::HalfOpen { .. } => Duration::ZERO,
+        };
+        open.max(self.rest.map_or(Duration::ZERO, until))
+    }
 }
 
 #[cfg(test)]
@@ -294,5 +327,20 @@ mod tests {
             health.probed(Ok(()));
         }
         assert!(!health.routable(Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_for_a_rest_gets_it() {
+        let health = health();
+        let wait = || health.wait(Instant::now());
+        health.rest(Duration::from_secs(20));
+        health.rest(Duration::from_secs(3));
+        assert!(!health.routable(Instant::now()) && health.try_enter(Instant::now()).is_none());
+        assert_eq!(wait(), Some(Duration::from_secs(20)));
+        tokio::time::advance(Duration::from_secs(16)).await;
+        assert_eq!(wait(), Some(Duration::ZERO), "it is worth waiting for");
+        assert!(!health.routable(Instant::now()));
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert!(health.try_enter(Instant::now()).is_some());
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod browser;
+pub mod faults;
 pub mod http;
 pub mod llama;
 pub mod openai_sdk;
