@@ -14,6 +14,7 @@ mod durability;
 mod event_source;
 mod failover;
 mod health;
+mod isolation;
 mod mcp;
 mod memory;
 mod not_said_of_oneself;
