@@ -100,6 +100,9 @@ pub enum Error {
     /// The store does not answer, and the request is about nothing else.
     #[error("the memory store cannot be reached; try again in a moment")]
     StoreDown,
+    /// The server that remembers for this one does not answer.
+    #[error("the remote memory (memory.mcp) cannot be reached; try again in a moment")]
+    RemoteDown,
     /// The caller cancelled (`DELETE`), or hung up.
     #[error("the request was cancelled")]
     Cancelled,
@@ -130,7 +133,7 @@ impl Error {
             Error::Cancelled => 499,
             Error::Crashed(_) => 500,
             Error::Upstream(_) => 502,
-            Error::Draining | Error::NoBackend(_) | Error::StoreDown => 503,
+            Error::Draining | Error::NoBackend(_) | Error::StoreDown | Error::RemoteDown => 503,
             Error::Timeout(_) => 504,
             Error::Refused { status, .. } => *status,
         }
@@ -158,6 +161,7 @@ impl Error {
             Error::Refused { .. } => "upstream_refused",
             Error::Timeout(_) => "timeout",
             Error::StoreDown => "store_down",
+            Error::RemoteDown => "remote_memory_down",
             Error::Cancelled => "cancelled",
         }
     }
@@ -180,7 +184,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<u32> {
         match self {
             Error::Busy { retry_after, .. } => Some(*retry_after),
-            Error::Draining | Error::NoBackend(_) | Error::StoreDown => Some(1),
+            Error::Draining | Error::NoBackend(_) | Error::StoreDown | Error::RemoteDown => Some(1),
             _ => None,
         }
     }

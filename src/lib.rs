@@ -9,6 +9,8 @@ pub mod graph;
 pub mod memory;
 pub mod pool;
 pub mod prompt;
+pub mod remote;
+pub mod runtime;
 pub mod state;
 pub mod store;
 pub mod supervise;

@@ -8,6 +8,7 @@ use crate::{
     memory::Residents,
     pool::{BadBackend, Pool},
     prompt::Prompts,
+    remote::Remote,
     store::{Store, StoreError},
     supervise::Roster,
     web::tasks::TaskTable,
@@ -30,6 +31,9 @@ pub enum StartError {
     /// A backend's settings.
     #[error(transparent)]
     Backend(#[from] BadBackend),
+    /// The remote memory.
+    #[error("{0}")]
+    Remote(String),
     /// The database or the data directory.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -43,6 +47,8 @@ pub struct State {
     pub pool: Arc<Pool>,
     /// Reads, and the queue of the only writer.
     pub store: Store,
+    /// The server that remembers for this one, where there is one.
+    pub remote: Option<Remote>,
     /// The users who are here now.
     pub residents: Arc<Residents>,
     /// The operator's templates, checked.
@@ -76,11 +82,13 @@ impl State {
         let pool = Pool::new(&config)?;
         let residents = Arc::new(Residents::new(config.memory.cache_bytes));
         let store = Store::open(&config, residents.clone())?;
+        let remote = Remote::open(&config, store.undelivered()).map_err(StartError::Remote)?;
         let secret = Secret(store.secret());
         Ok(Arc::new(State {
             secret,
             pool,
             store,
+            remote,
             residents,
             prompts,
             admission: Arc::new(Semaphore::new(config.limits.max_inflight)),

@@ -11,8 +11,8 @@ use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
 /// Starts logging for this process. A second call changes nothing.
 pub fn start(config: &Telemetry) {
     let mut filter = EnvFilter::new(&config.log);
-    // Below warnings `rmcp` writes down whole messages, with what users said in them.
-    filter = match "rmcp=warn".parse() {
+    // Below errors `rmcp` writes down whole messages, with what users said in them.
+    filter = match "rmcp=error".parse() {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
     };

@@ -6,8 +6,9 @@ use super::prompt::Recalled;
 use crate::{
     chat::Ask,
     graph::Node,
-    memory::{MemoryMode, Resident, Said, select},
+    memory::{MemoryMode, Resident, Said, UserKey, select},
     prompt::{Recall, RecallState},
+    remote::Failure,
     state::State,
     supervise::{Poke, Post},
     turn::{Port, Stage, Turn},
@@ -78,20 +79,16 @@ impl Handler<Turn<Asked>> for RecallActor {
                 .state
                 .residents
                 .get(&user)
-                .filter(|_| self.state.store.owns_cache())
+                .filter(|_| self.state.store.owns_cache() && self.state.remote.is_none())
             {
                 return pass(&self.state, &self.prompt, turn, Found::Yes(resident));
             }
             let (state, prompt) = (self.state.clone(), self.prompt.clone());
             turn.work(move |mut turn| async move {
                 let limit = Duration::from_millis(state.config.memory.recall_timeout_ms);
-                let read = tokio::time::timeout(limit, state.store.resident(&user));
+                let read = tokio::time::timeout(limit, read(&state, &user, limit));
                 let found = tokio::select! {
-                    read = read => match read {
-                        Ok(Ok(resident)) => Found::Yes(resident),
-                        Ok(Err(_)) => Found::No(RecallState::Degraded),
-                        Err(_) => Found::No(RecallState::Timeout),
-                    },
+                    read = read => read.unwrap_or(Found::No(RecallState::Timeout)),
                     () = turn.abandoned() => return,
                 };
                 pass(&state, &prompt, turn, found);
@@ -111,6 +108,23 @@ impl Handler<Poke> for RecallActor {
 enum Found {
     Yes(Arc<Resident>),
     No(RecallState),
+}
+
+/// From the store; the profile from the remote memory, where there is one.
+async fn read(state: &State, user: &UserKey, limit: Duration) -> Found {
+    let here = state.store.resident(user);
+    let Some(remote) = &state.remote else {
+        let here = here.await.map(Found::Yes);
+        return here.unwrap_or(Found::No(RecallState::Degraded));
+    };
+    match tokio::join!(here, remote.profile(user, limit)) {
+        (Ok(here), Ok(profile)) => Found::Yes(Arc::new(Resident {
+            profile,
+            ..(*here).clone()
+        })),
+        (_, Err(Failure::Slow)) => Found::No(RecallState::Timeout),
+        _ => Found::No(RecallState::Degraded),
+    }
 }
 
 /// Picks what matters of what was found, within the budget, and moves the turn on.

@@ -28,6 +28,14 @@ impl Key {
         Key(segments.map(step).collect())
     }
 
+    /// `memory.mcp = "…"` is short for `memory.mcp.url = "…"`.
+    pub(super) fn in_full(self) -> Self {
+        match self == Key::parse("memory.mcp") {
+            true => self.child(Step::Name("url".into())),
+            false => self,
+        }
+    }
+
     /// From the way serde and the pool write one: `backend[0].url`.
     pub(super) fn parse(text: &str) -> Self {
         Key::of(text.split(['.', '[', ']']).filter(|s| !s.is_empty()))
@@ -111,6 +119,9 @@ static EVERY: LazyLock<Value> = LazyLock::new(|| {
     if let Some(Value::Table(memory)) = every.get_mut("memory") {
         let topic = table(&TopicConfig::default()).into();
         memory.insert("topic".into(), Value::Array(vec![topic]));
+        if let Some(Value::Table(mcp)) = memory.get_mut("mcp") {
+            mcp.insert("api_key".into(), Value::String(String::new()));
+        }
     }
     Value::Table(every)
 });

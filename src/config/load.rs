@@ -117,6 +117,7 @@ fn origin<'a>(origins: &'a Origins, key: &Key) -> &'a Origin {
 /// Puts one setting into the tree.
 fn lay(tree: &mut Value, origins: &mut Origins, setting: Setting) -> Result<(), String> {
     let Setting { key, value, origin } = setting;
+    let key = key.in_full();
     let Some(kind) = key.kind() else {
         return Err(unknown(&key, &origin));
     };

@@ -265,3 +265,27 @@ fn a_named_file_must_be_there_and_the_usual_one_need_not() {
     assert!(refused.contains("--config") && refused.contains("/nowhere/sundynix.toml"));
     assert!(Loaded::of(&Flags::default(), []).is_ok());
 }
+
+#[test]
+fn a_remote_memory_is_set_in_short_or_in_full_and_its_key_is_not_shown() {
+    let key = [("SUNDYNIX_MEMORY__MCP__API_KEY", "s3cret")];
+    let loaded = load("memory.mcp = \"http://127.0.0.1:1/mcp\"", &key, &[]).unwrap();
+    assert_eq!(loaded.config.memory.mcp.url, "http://127.0.0.1:1/mcp");
+    let shown = loaded.to_string();
+    assert!(
+        shown.contains("url = \"http://127.0.0.1:1/mcp\""),
+        "{shown}"
+    );
+    assert!(!shown.contains("s3cret"), "{shown}");
+    let set = load("", &[], &["memory.mcp=http://127.0.0.1:1/mcp"]).unwrap();
+    assert_eq!(set.config.memory.mcp.url, "http://127.0.0.1:1/mcp");
+    let full = "[memory.mcp]\nurl = \"https://memory.example/mcp\"\nuser = \"header\"";
+    assert!(load(full, &[], &[]).is_ok());
+    let odd = "memory.mcp = \"memory.example\"";
+    refused(
+        odd,
+        &[],
+        &[],
+        &["FILE", "memory.mcp.url: must be the http://"],
+    );
+}

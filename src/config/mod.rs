@@ -6,11 +6,13 @@ mod extract;
 mod key;
 mod load;
 mod range;
+mod remote;
 mod show;
 mod source;
 
 pub use extract::{ExtractConfig, TopicConfig};
 pub use load::{Loaded, Refused};
+pub use remote::{RemoteMemory, UserAs};
 pub use source::{Flags, Origin};
 
 use serde::{Deserialize, Serialize};
@@ -217,7 +219,7 @@ pub enum DialectName {
 }
 
 /// `[memory]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MemoryConfig {
     /// `on`, `read` or `off` for everybody; a request can only ask for less.
@@ -244,6 +246,8 @@ pub struct MemoryConfig {
     pub extract: ExtractConfig,
     /// What a profile is about; empty: the built-in topics.
     pub topic: Vec<TopicConfig>,
+    /// Another server that remembers for this one.
+    pub mcp: RemoteMemory,
 }
 
 impl Default for MemoryConfig {
@@ -261,6 +265,7 @@ impl Default for MemoryConfig {
             never: Vec::new(),
             extract: ExtractConfig::default(),
             topic: Vec::new(),
+            mcp: RemoteMemory::default(),
         }
     }
 }
@@ -299,8 +304,6 @@ pub struct Limits {
     pub body_bytes: usize,
     /// A turn's whole time.
     pub deadline_s: u64,
-    /// A client that takes nothing of its answer for so long is dropped.
-    pub stalled_client_s: u64,
     /// Bytes of events kept of finished tasks.
     pub task_log_bytes: usize,
     /// How long they are kept after their end.
@@ -313,7 +316,6 @@ impl Default for Limits {
             max_inflight: 4_096,
             body_bytes: 10 << 20,
             deadline_s: 1_800,
-            stalled_client_s: 60,
             task_log_bytes: 64 << 20,
             task_keep_s: 300,
         }

@@ -2,6 +2,7 @@
 //! is judged by whoever uses it, when the server is put together.
 
 use super::Config;
+use http::{HeaderValue, Uri};
 use tokio::sync::Semaphore;
 use tracing_subscriber::EnvFilter;
 
@@ -54,6 +55,23 @@ pub(super) fn wrong(config: &Config) -> Vec<(&'static str, String)> {
         "memory.context_percent",
         "must be at most 100",
     );
+    let mcp = &memory.mcp;
+    must(
+        mcp.url.is_empty() || is_http(&mcp.url),
+        "memory.mcp.url",
+        "must be the http:// or https:// URL of an MCP server, as http://127.0.0.1:8485/mcp",
+    );
+    for (key, tool) in [
+        ("memory.mcp.get_tool", &mcp.get_tool),
+        ("memory.mcp.upsert_tool", &mcp.upsert_tool),
+    ] {
+        must(!tool.is_empty(), key, "must name a tool of the server");
+    }
+    must(
+        HeaderValue::try_from(&mcp.api_key).is_ok(),
+        "memory.mcp.api_key",
+        "must be plain text without control characters",
+    );
     must(
         limits.max_inflight <= Semaphore::MAX_PERMITS.min(u32::MAX as usize),
         "limits.max_inflight",
@@ -84,6 +102,7 @@ pub(super) fn wrong(config: &Config) -> Vec<(&'static str, String)> {
         ("store.spool_bytes", store.spool_bytes),
         ("store.group", store.group as u64),
         ("store.readers", store.readers.into()),
+        ("memory.mcp.timeout_ms", mcp.timeout_ms),
         ("pool.refresh_s", pool.refresh_s),
         ("pool.probe_ms", pool.probe_ms),
         ("pool.breaker_ms", pool.breaker_ms),
@@ -97,10 +116,16 @@ pub(super) fn wrong(config: &Config) -> Vec<(&'static str, String)> {
         ("limits.max_inflight", limits.max_inflight as u64),
         ("limits.body_bytes", limits.body_bytes as u64),
         ("limits.deadline_s", limits.deadline_s),
-        ("limits.stalled_client_s", limits.stalled_client_s),
     ];
     for (key, value) in positive {
         must(value > 0, key, "must be at least 1");
     }
     wrong
+}
+
+fn is_http(url: &str) -> bool {
+    let url = url.parse::<Uri>().ok();
+    let whole = |url: &Uri| url.host().is_some_and(|host| !host.is_empty());
+    url.filter(whole)
+        .is_some_and(|url| matches!(url.scheme_str(), Some("http" | "https")))
 }

@@ -12,6 +12,7 @@ mod rules;
 mod screen;
 mod select;
 mod topics;
+mod undelivered;
 
 pub use explicit::{Op, Statement, forget_matches, statements};
 pub use kept::{KEPT_BYTES, KeptText, kept};
@@ -24,6 +25,7 @@ pub use screen::suspicious;
 pub use select::{
     ANSWER_CHARS, QUERY_CHARS, Selection, excerpt, history_tokens, query_hash, select,
 };
+pub use undelivered::{Undelivered, Untold};
 
 use std::{fmt, sync::Arc};
 

@@ -4,13 +4,14 @@
 use super::{
     Command, Shared,
     attempt::{Failure, PAUSE},
+    delivered,
     keep::{Keep, Kept, keep},
     queue::Work,
     settle,
 };
 use crate::{
     error::Error,
-    memory::{Ack, UserKey, Writeback},
+    memory::{Ack, Untold, UserKey, Writeback},
 };
 use futures_util::FutureExt;
 use std::{
@@ -151,7 +152,28 @@ impl Committer {
                     done => done.map_err(|_| Error::StoreDown),
                 };
                 self.shared.residents.remove(user);
+                if let (Ok(_), Some(undelivered)) = (&answer, &self.shared.undelivered) {
+                    undelivered.forget(user);
+                }
                 if let Some(Command::Erase(_, reply)) = self.shared.queue.answer() {
+                    let _ = reply.send(answer);
+                }
+            }
+            Work::Delivered(delivered) => {
+                let (ask, shared) = (delivered.clone(), self.shared.clone());
+                let done = self.attempt(until, move |db| {
+                    let (ask, shared) = (ask.clone(), shared.clone());
+                    async move { delivered::delivered(&db, &ask, &shared.rules).await }
+                });
+                let answer = match done.await {
+                    Err(Failure::Down) => return Err(Failure::Down),
+                    done => done.map_err(|_| Error::StoreDown),
+                };
+                if let (Ok(()), Some(undelivered)) = (&answer, &self.shared.undelivered) {
+                    let turn = std::slice::from_ref(&delivered.turn);
+                    undelivered.done(&delivered.user, turn);
+                }
+                if let Some(Command::Delivered(_, reply)) = self.shared.queue.answer() {
                     let _ = reply.send(answer);
                 }
             }
@@ -216,8 +238,15 @@ impl Committer {
 
     pub(super) fn note_unsettled(&mut self, keeps: &[Keep], kept: &[Option<Kept>]) {
         for (keep, kept) in keeps.iter().zip(kept) {
-            if !keep.said.is_empty() && kept.as_ref().is_some_and(|kept| kept.fresh) {
+            let fresh = kept.as_ref().filter(|kept| kept.fresh);
+            if let Some(kept) = fresh.filter(|_| !keep.said.is_empty()) {
                 let user = keep.writeback.user.clone();
+                if let Some(undelivered) = &self.shared.undelivered {
+                    let (turn, at_ms) = (kept.turn.id.clone(), kept.turn.at_ms);
+                    let said = keep.said.clone().into();
+                    undelivered.note(&user, Untold { turn, at_ms, said });
+                    continue;
+                }
                 self.unsettled
                     .entry(user)
                     .or_insert_with(|| (0, Instant::now()));
@@ -228,6 +257,12 @@ impl Committer {
     /// What an earlier run left in the outbox.
     async fn find_unsettled(&mut self) -> Result<(), Failure> {
         let until = Instant::now() + self.shared.ack_timeout;
+        if let Some(undelivered) = &self.shared.undelivered {
+            let found = self.attempt(until, |db| async move { delivered::pending(&db).await });
+            let found = found.await?.into_iter();
+            found.for_each(|(user, untold)| undelivered.note(&user, untold));
+            return Ok(());
+        }
         let found = self.attempt(until, |db| async move { settle::unsettled(&db).await });
         for user in found.await? {
             self.unsettled.insert(user, (0, Instant::now()));

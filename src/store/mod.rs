@@ -6,6 +6,7 @@ mod attempt;
 mod changes;
 mod committer;
 mod database;
+mod delivered;
 mod directory;
 mod entity;
 mod keep;
@@ -25,8 +26,10 @@ use crate::{
     config::Config,
     error::Error,
     memory::{
-        Ack, Profile, Resident, Residents, Rules, SLOT_NAME_BYTES, TurnId, UserKey, Writeback,
+        Ack, Profile, Resident, Residents, Rules, SLOT_NAME_BYTES, TurnId, Undelivered, UserKey,
+        Writeback,
     },
+    runtime::Own,
 };
 use shared::Shared;
 use std::{
@@ -35,7 +38,7 @@ use std::{
     sync::{Arc, atomic::Ordering::SeqCst, mpsc},
     time::Duration,
 };
-use tokio::{runtime::Runtime, sync::oneshot};
+use tokio::sync::oneshot;
 
 /// One for the committer, one for reads beside it.
 const THREADS: usize = 2;
@@ -52,6 +55,8 @@ pub enum Command {
     Upsert(Upsert, oneshot::Sender<Result<Profile, Error>>),
     /// Erase all of a user; answers with counts.
     Erase(UserKey, oneshot::Sender<Result<Erased, Error>>),
+    /// The remote memory has what a turn taught, or is never going to.
+    Delivered(Delivered, oneshot::Sender<Result<(), Error>>),
 }
 
 /// `PUT /api/v1/memory`
@@ -74,6 +79,17 @@ pub struct SaidIn {
     pub turn: TurnId,
     /// When it was said, Unix milliseconds: a later word counts more.
     pub at_ms: i64,
+}
+
+/// A turn that was told to the remote memory.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// Whose.
+    pub user: UserKey,
+    /// Which.
+    pub turn: TurnId,
+    /// It was refused too often: it stays in the outbox, for a look.
+    pub dead: bool,
 }
 
 /// What an erase removed.
@@ -108,74 +124,57 @@ pub struct Store {
     runtime: Arc<Own>,
 }
 
-/// The store's runtime. Dropped from wherever, so it may not wait.
-struct Own(Option<Runtime>);
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
+/// The store's runtime.
+fn own() -> Result<Own, StoreError> {
+    Own::new("store", THREADS).map_err(|e| StoreError(format!("cannot start a thread: {e}")))
 }
 
-impl Own {
-    fn new() -> Result<Own, StoreError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .thread_name("store")
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(|e| StoreError(format!("cannot start a thread: {e}")))?;
-        Ok(Own(Some(runtime)))
-    }
-
-    /// Runs on the store's threads, and blocks this one.
-    fn wait<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (reply, answer) = mpsc::sync_channel(1);
-        if let Some(runtime) = &self.0 {
-            runtime.spawn(async move { reply.send(work.await) });
-        }
-        answer
-            .recv()
-            .map_err(|_| StoreError("the store crashed at its start".into()))
-    }
+/// Runs on the store's threads, and blocks this one.
+fn wait<T: Send + 'static>(
+    runtime: &Own,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, StoreError> {
+    let (reply, answer) = mpsc::sync_channel(1);
+    runtime.spawn(async move { reply.send(work.await) });
+    answer
+        .recv()
+        .map_err(|_| StoreError("the store crashed at its start".into()))
 }
 
 /// Applies the migrations that are missing, and nothing else.
 pub fn migrate(config: &Config) -> Result<(), StoreError> {
-    let runtime = Own::new()?;
+    let runtime = own()?;
     let opening = Shared::open(config, Arc::new(Residents::new(0)))?;
-    runtime.wait(async move { opening.open().await.map(drop) })?
+    wait(&runtime, async move { opening.open().await.map(drop) })?
 }
 
 /// Whether the database can be reached, in words; changes nothing.
 pub fn probe(config: &Config) -> Result<String, StoreError> {
     let file = config.server.data.join(database::FILE);
     let place = database::Place::of(&config.store, file)?;
-    Own::new()?.wait(async move { place.probe().await })?
+    wait(&own()?, async move { place.probe().await })?
 }
 
 impl Store {
     /// Opens (and migrates) the database, locks the data directory, replays the spool, starts the
     /// committer. Blocks until all that is done, or gives the replay up for now.
     pub fn open(config: &Config, residents: Arc<Residents>) -> Result<Store, StoreError> {
-        let runtime = Own::new()?;
+        let runtime = own()?;
         let opening = Shared::open(config, residents)?;
-        let shared = Arc::new(runtime.wait(opening.open())??);
+        let shared = Arc::new(wait(&runtime, opening.open())??);
         let starting = shared.clone();
-        if let Some(runtime) = &runtime.0 {
-            runtime.spawn(async move {
-                committer::run(starting.clone()).await;
-                starting.ended.open();
-            });
-        }
+        runtime.spawn(async move {
+            committer::run(starting.clone()).await;
+            starting.ended.open();
+        });
         shared.ready.wait(REPLAY_WAIT);
         let runtime = Arc::new(runtime);
         Ok(Store { shared, runtime })
+    }
+
+    /// What the remote memory has not taken yet; `None`: there is none, profiles are kept here.
+    pub fn undelivered(&self) -> Option<Arc<Undelivered>> {
+        self.shared.undelivered.clone()
     }
 
     /// Puts a command into the committer's queue. Never blocks.
@@ -216,10 +215,9 @@ impl Store {
             return Ok(resident);
         }
         let gone = || StoreError("the store is closed".into());
-        let runtime = self.runtime.0.as_ref().ok_or_else(gone)?;
         let (shared, user) = (self.shared.clone(), user.clone());
-        let reading = runtime.spawn(async move { shared.read(&user).await });
-        reading.await.map_err(|_| gone())?
+        let reading = self.runtime.spawn(async move { shared.read(&user).await });
+        reading.ok_or_else(gone)?.await.map_err(|_| gone())?
     }
 
     /// The secret that keys hashes, made once and kept in the store.

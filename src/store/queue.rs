@@ -1,7 +1,7 @@
 //! What waits for the committer. It lies outside of every actor and of the committer itself, with
 //! the promises to answer: what a crash finds half done is taken up again.
 
-use super::{Command, Upsert};
+use super::{Command, Delivered, Upsert};
 use crate::{
     error::Error,
     memory::{Ack, UserKey, Writeback},
@@ -31,6 +31,8 @@ pub enum Work {
     Upsert(Upsert),
     /// An erase.
     Erase(UserKey),
+    /// A turn leaves the outbox.
+    Delivered(Delivered),
 }
 
 #[derive(Default)]
@@ -88,6 +90,7 @@ impl Queue {
         let work = match &first.command {
             Command::Upsert(upsert, _) => Work::Upsert(upsert.clone()),
             Command::Erase(user, _) => Work::Erase(user.clone()),
+            Command::Delivered(delivered, _) => Work::Delivered(delivered.clone()),
             Command::Keep(..) => {
                 let keeps = lines.waiting.iter().map_while(|w| match &w.command {
                     Command::Keep(writeback, _) => Some(writeback.clone()),
@@ -158,5 +161,6 @@ fn refuse(command: Command) {
         Command::Keep(_, reply) => drop(reply.send(Ack::Off)),
         Command::Upsert(_, reply) => drop(reply.send(Err(Error::StoreDown))),
         Command::Erase(_, reply) => drop(reply.send(Err(Error::StoreDown))),
+        Command::Delivered(_, reply) => drop(reply.send(Err(Error::StoreDown))),
     }
 }

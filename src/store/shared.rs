@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    memory::{Resident, Residents, Rules, UserKey},
+    memory::{Resident, Residents, Rules, Undelivered, UserKey},
 };
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 use std::{
@@ -36,6 +36,8 @@ pub struct Shared {
     pub place: Place,
     /// What a profile may hold.
     pub rules: Rules,
+    /// What goes to the remote memory instead of being settled here, where there is one.
+    pub undelivered: Option<Arc<Undelivered>>,
     /// Kept up to date by every commit.
     pub residents: Arc<Residents>,
     /// The store does not answer.
@@ -73,6 +75,7 @@ pub struct Opening {
     place: Place,
     residents: Arc<Residents>,
     rules: Rules,
+    remote: bool,
     config: crate::config::StoreConfig,
 }
 
@@ -103,6 +106,7 @@ impl Opening {
             place: self.place,
             residents: self.residents,
             rules: self.rules,
+            undelivered: self.remote.then(Arc::default),
             down: AtomicBool::new(!self.spool.is_drained()),
             full: AtomicBool::new(false),
             secret,
@@ -140,6 +144,7 @@ impl Shared {
             place,
             residents,
             rules: Rules::new(&config.memory),
+            remote: !config.memory.mcp.url.is_empty(),
             config: config.store.clone(),
         })
     }

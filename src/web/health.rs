@@ -86,7 +86,7 @@ pub async fn ready(req: HttpRequest) -> HttpResponse {
 pub struct Readiness {
     /// `ready` or `unready`
     status: &'static str,
-    /// What is served without: `store`.
+    /// What is served without: `store`, `remote_memory`.
     degraded: Vec<&'static str>,
     /// Why requests are not taken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -114,17 +114,17 @@ impl Readiness {
         if full {
             unready.push("the store is down and the spool full".to_owned());
         }
+        let mut degraded = Vec::new();
+        degraded.extend((down || full).then_some("store"));
+        let remote = state.remote.as_ref();
+        degraded.extend(remote.and_then(|r| (!r.is_up()).then_some("remote_memory")));
         Readiness {
             status: if unready.is_empty() {
                 "ready"
             } else {
                 "unready"
             },
-            degraded: if down || full {
-                vec!["store"]
-            } else {
-                Vec::new()
-            },
+            degraded,
             unready,
         }
     }

@@ -39,7 +39,17 @@ pub fn routes(app: &mut web::ServiceConfig) {
 pub(super) async fn known(state: &State, user: &UserKey) -> Result<Arc<Resident>, Error> {
     let limit = Duration::from_millis(state.config.store.ack_timeout_ms);
     let resident = timeout(limit, state.store.resident(user)).await;
-    resident.ok().and_then(Result::ok).ok_or(Error::StoreDown)
+    let resident = resident.ok().and_then(Result::ok);
+    let resident = resident.ok_or(Error::StoreDown)?;
+    let Some(remote) = &state.remote else {
+        return Ok(resident);
+    };
+    let profile = remote.profile(user, limit).await?;
+    let resident = (*resident).clone();
+    Ok(Arc::new(Resident {
+        profile,
+        ..resident
+    }))
 }
 
 /// Changes a profile; answers with it as it now is.
@@ -48,6 +58,13 @@ pub(super) async fn write(
     memory: &MemoryPort,
     upsert: Upsert,
 ) -> Result<Profile, Error> {
+    if let Some(remote) = &state.remote {
+        if upsert.on_version.is_some() {
+            let detail = "cannot be honoured: the profile is kept by another server (memory.mcp)";
+            return Err(Error::invalid("If-Match", detail));
+        }
+        return Ok(remote.put(&upsert.user, &upsert.slots, upsert.said).await?);
+    }
     let asking = memory.ask(|reply| Command::Upsert(upsert.clone(), reply));
     written(state, asking).await
 }
@@ -58,8 +75,16 @@ pub(super) async fn forget(
     memory: &MemoryPort,
     user: UserKey,
 ) -> Result<Erased, Error> {
-    let asking = memory.ask(|reply| Command::Erase(user.clone(), reply));
-    written(state, asking).await
+    let Some(remote) = &state.remote else {
+        let asking = memory.ask(|reply| Command::Erase(user.clone(), reply));
+        return written(state, asking).await;
+    };
+    let (memory, of) = (memory.clone(), user.clone());
+    let here = async move { memory.ask(|reply| Command::Erase(of.clone(), reply)).await };
+    let (here, there) = remote.erase(&user, here).await?;
+    let mut erased = here.unwrap_or(Err(Error::StoreDown))?;
+    erased.profile += there;
+    Ok(erased)
 }
 
 /// Waits for a write. The store itself gives up after `ack_timeout` and says so; the caller waits

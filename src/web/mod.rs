@@ -22,6 +22,5 @@ pub mod openapi;
 mod query;
 pub mod relay;
 pub mod server;
-mod stalled;
 pub mod tasks;
 pub mod unwritten;

@@ -38,6 +38,8 @@ pub struct Client {
 impl Client {
     /// A client of the server at `addr`.
     pub fn new(addr: SocketAddr) -> Self {
+        // reqwest asks for one even where nothing is encrypted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy();
         Client {
             base: format!("http://{addr}"),

@@ -3,7 +3,7 @@
 
 pub mod answers;
 pub mod browser;
-pub mod faults;
+pub mod door;
 pub mod http;
 pub mod llama;
 pub mod openai_sdk;
@@ -16,6 +16,7 @@ pub mod tap;
 pub mod upstream;
 
 pub use browser::Browser;
+pub use door::Door;
 pub use http::{Client, Event, Events, Raw};
 pub use llama::Llama;
 pub use process::Process;

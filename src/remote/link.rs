@@ -1,0 +1,204 @@
+//! The connection to a remote memory: made in the background, made anew whenever it breaks, so
+//! that a request finds it there or goes on without at once. Both lifecycles of the protocol are
+//! spoken; which one, the server decides.
+
+use super::{
+    Failure,
+    http::{ForUser, Http},
+};
+use crate::{
+    config::{RemoteMemory, UserAs},
+    memory::UserKey,
+    runtime::Own,
+};
+use http::HeaderValue;
+use rmcp::{
+    ClientLifecycleMode, ClientServiceExt, Peer, RoleClient, ServiceError,
+    model::{
+        CallToolRequest, CallToolRequestParams, CallToolResult, ClientRequest, ErrorCode,
+        Extensions, ProtocolVersion, ServerResult, Tool,
+    },
+    service::PeerRequestOptions,
+    transport::{
+        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
+    },
+};
+use serde_json::{Map, Value};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, watch},
+    time::{sleep, timeout},
+};
+
+/// Before connecting again; doubles up to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// Calls at once.
+const CALLS: usize = 64;
+
+/// See the file's head.
+pub struct Link {
+    user: UserAs,
+    server: watch::Receiver<Option<Arc<Server>>>,
+}
+
+/// A server that was reached.
+pub struct Server {
+    peer: Peer<RoleClient>,
+    /// Its upsert has an argument for when it was said.
+    pub takes_said_at: bool,
+    /// A call found the connection broken.
+    broken: Notify,
+}
+
+impl Link {
+    /// Starts connecting, and goes on for ever.
+    pub fn start(runtime: &Own, config: &RemoteMemory) -> Result<Link, String> {
+        let (tell, server) = watch::channel(None);
+        let http = Http::new(config)?;
+        runtime.spawn(keep(config.clone(), http, tell));
+        let user = config.user;
+        Ok(Link { user, server })
+    }
+
+    /// The server, if the connection stands.
+    pub fn server(&self) -> Option<Arc<Server>> {
+        self.server.borrow().clone()
+    }
+
+    /// Waits for the connection to stand.
+    pub async fn up(&self) {
+        let mut server = self.server.clone();
+        // It ends with the process only.
+        let _ = server.wait_for(Option::is_some).await;
+    }
+
+    /// Calls a tool for a user: the object it answers with.
+    pub async fn call(
+        &self,
+        tool: &str,
+        user: &UserKey,
+        mut arguments: Map<String, Value>,
+        limit: Duration,
+    ) -> Result<Value, Failure> {
+        let server = self.server().ok_or(Failure::Unreachable)?;
+        let mut extensions = Extensions::default();
+        match self.user {
+            UserAs::Argument => {
+                arguments.insert("user_id".into(), (*user.user).into());
+            }
+            UserAs::Header => {
+                let user = HeaderValue::from_bytes(user.user.as_bytes());
+                extensions.insert(ForUser(user.map_err(|_| Failure::Refused)?));
+            }
+        }
+        let tool = tool.to_owned();
+        let params = CallToolRequestParams::new(tool).with_arguments(arguments);
+        let mut request = CallToolRequest::new(params);
+        request.extensions = extensions;
+        let request = ClientRequest::CallToolRequest(request);
+        let answer = async {
+            let options = PeerRequestOptions::with_timeout(limit);
+            let asked = server.peer.send_cancellable_request(request, options);
+            asked.await?.await_response().await
+        };
+        match timeout(limit, answer).await {
+            Ok(Ok(ServerResult::CallToolResult(result))) => read(result),
+            Ok(Ok(_)) => Err(Failure::Refused),
+            Ok(Err(error)) => Err(server.failed(&error)),
+            Err(_) => Err(Failure::Slow),
+        }
+    }
+}
+
+impl Server {
+    fn failed(&self, error: &ServiceError) -> Failure {
+        match error {
+            ServiceError::Timeout { .. } => return Failure::Slow,
+            // It can be reached, and has troubles of its own.
+            ServiceError::McpError(error) if error.code == ErrorCode::INTERNAL_ERROR => {}
+            ServiceError::McpError(error) if error.code == ErrorCode::INVALID_PARAMS => {
+                return Failure::Refused;
+            }
+            _ => self.broken.notify_one(),
+        }
+        Failure::Unreachable
+    }
+}
+
+/// The object that a tool answers with: as such, or as the text it stands in.
+fn read(result: CallToolResult) -> Result<Value, Failure> {
+    if result.is_error == Some(true) {
+        return Err(Failure::Refused);
+    }
+    if let Some(answer) = result.structured_content {
+        return Ok(answer);
+    }
+    let text = result.content.iter().find_map(|block| block.as_text());
+    let text = text.and_then(|text| serde_json::from_str(&text.text).ok());
+    text.ok_or(Failure::Refused)
+}
+
+async fn keep(config: RemoteMemory, http: Http, tell: watch::Sender<Option<Arc<Server>>>) {
+    let (mut pause, mut told) = (PAUSES.0, false);
+    loop {
+        let why = match timeout(4 * Duration::from_millis(config.timeout_ms), async {
+            let mut transport = StreamableHttpClientTransportConfig::with_uri(&*config.url)
+                .max_concurrent_requests(CALLS);
+            if !config.api_key.is_empty() {
+                transport = transport.auth_header(&*config.api_key);
+            }
+            let lifecycle = ClientLifecycleMode::Auto {
+                preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+                legacy_version: None,
+            };
+            let transport = StreamableHttpClientTransport::with_client(http.clone(), transport);
+            let service = ().serve_with_lifecycle(transport, lifecycle).await;
+            let service = service.map_err(|_| "it does not answer as an MCP server".to_owned())?;
+            let tools = service.list_all_tools().await;
+            let tools = tools.map_err(|_| "it does not list its tools".to_owned())?;
+            let takes_said_at = fits(&config, &tools)?;
+            Ok((service, takes_said_at))
+        })
+        .await
+        {
+            Ok(Ok((service, takes_said_at))) => {
+                let server = Arc::new(Server {
+                    peer: service.peer().clone(),
+                    takes_said_at,
+                    broken: Notify::new(),
+                });
+                tracing::info!("the remote memory is there");
+                (pause, told) = (PAUSES.0, false);
+                tell.send_replace(Some(server.clone()));
+                tokio::select! {
+                    () = server.broken.notified() => {}
+                    _ = service.waiting() => {}
+                }
+                tell.send_replace(None);
+                "the connection broke".to_owned()
+            }
+            Ok(Err(why)) => why,
+            Err(_) => "it takes too long".to_owned(),
+        };
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!(why, "the remote memory cannot be used (memory.mcp)");
+        }
+        sleep(pause).await;
+        pause = PAUSES.1.min(2 * pause);
+    }
+}
+
+/// Whether the tools are there; and whether the upsert takes `said_at`.
+fn fits(config: &RemoteMemory, tools: &[Tool]) -> Result<bool, String> {
+    let find = |name: &str, key: &str| {
+        let missing = || format!("it has no tool `{name}`: say with memory.mcp.{key} which it is");
+        tools
+            .iter()
+            .find(|tool| tool.name == name)
+            .ok_or_else(missing)
+    };
+    find(&config.get_tool, "get_tool")?;
+    let upsert = find(&config.upsert_tool, "upsert_tool")?;
+    let arguments = upsert.input_schema.get("properties");
+    Ok(arguments.is_some_and(|arguments| arguments.get("said_at").is_some()))
+}

@@ -1,0 +1,185 @@
+//! One sundynix serves chat, a second remembers for it over MCP: the whole way of a turn; the
+//! second killed: nothing fails, and everything is there once it is back.
+
+use crate::support::{App, Door, Process, http::PATIENCE, spawn_app};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use std::time::Duration;
+use sundynix::config::UserAs;
+use tokio::time::{sleep, timeout};
+
+/// A server that keeps its profiles at `memory`.
+async fn chats(memory: &str, user: UserAs) -> App {
+    let app = spawn_app(|config| {
+        config.memory.mcp.url = format!("{memory}/mcp");
+        config.memory.mcp.user = user;
+    })
+    .await;
+    is_up(&app).await;
+    app
+}
+
+async fn is_up(app: &App) {
+    let up = || {
+        app.state
+            .remote
+            .as_ref()
+            .is_some_and(|remote| remote.is_up())
+    };
+    app.until(up).await;
+}
+
+/// Waits until all that was said has been delivered.
+async fn is_told(app: &App) {
+    let told = || {
+        app.state
+            .remote
+            .as_ref()
+            .is_some_and(|remote| remote.waiting() == 0)
+    };
+    app.until(told).await;
+}
+
+#[tokio::test]
+async fn what_is_said_here_is_remembered_there_and_recalled_here() {
+    for user in [UserAs::Argument, UserAs::Header] {
+        let memory = spawn_app(|_| {}).await;
+        let chat = chats(&memory.base, user).await;
+        let done = chat.ask("ada", "My name is Ada.").await.unwrap();
+        assert_eq!(done["memory"], "recorded");
+        // At once, delivered or not; and the simulator says what it was told.
+        let next = chat.ask("ada", "What is my name?").await.unwrap();
+        assert_eq!(next["recalled"]["memory"], "hit", "{next}");
+        assert!(next["text"].as_str().unwrap().contains("Ada"), "{next}");
+        is_told(&chat).await;
+        let there = memory.profile("ada").await;
+        assert_eq!(there["preferences"]["identity"]["name"], "Ada");
+        assert_eq!(there["preferences"].as_object().unwrap().len(), 1);
+
+        // What another one taught it is recalled here too, and so is what was taken back.
+        let put = json!({"preferences": {"style": {"tone": "dry"}}});
+        memory.call("PUT", "/api/v1/memory", "ada", Some(put)).await;
+        let here = chat.profile("ada").await;
+        assert_eq!(here["preferences"]["style"]["tone"], "dry", "{here}");
+        chat.ask("ada", "Forget my name.").await.unwrap();
+        let here = chat.profile("ada").await;
+        assert_eq!(here["preferences"], json!({"style": {"tone": "dry"}}));
+        is_told(&chat).await;
+        let there = memory.profile("ada").await;
+        assert_eq!(there["preferences"], json!({"style": {"tone": "dry"}}));
+        assert_eq!(memory.profile("bob").await["preferences"], json!({}));
+    }
+}
+
+#[tokio::test]
+async fn the_users_own_changes_are_made_there() {
+    let memory = spawn_app(|_| {}).await;
+    let chat = chats(&memory.base, UserAs::Argument).await;
+    let put = json!({"preferences": {"style": {"tone": "dry"}, "language": "中文"}});
+    let answer = chat.call("PUT", "/api/v1/memory", "ada", Some(put)).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(
+        memory.profile("ada").await["preferences"]["style"]["tone"],
+        "dry"
+    );
+    let gone = chat
+        .call("DELETE", "/api/v1/memory/style/tone", "ada", None)
+        .await;
+    let gone: Value = gone.json().await.unwrap();
+    assert_eq!(
+        gone["preferences"],
+        json!({"general": {"language": "中文"}})
+    );
+    assert_eq!(
+        memory.profile("ada").await["preferences"],
+        gone["preferences"]
+    );
+
+    let request = chat
+        .http
+        .put(chat.url("/api/v1/memory"))
+        .header("x-user-id", "ada");
+    let request = request.header("if-match", "\"1\"");
+    let body = json!({"preferences": {"tone": "dry"}});
+    let stale = crate::support::http::send(request.json(&body))
+        .await
+        .unwrap();
+    assert_eq!(stale.status(), 400);
+    assert!(stale.text().await.unwrap().contains("memory.mcp"));
+
+    chat.ask("ada", "My name is Ada.").await.unwrap();
+    let erased = chat.call("DELETE", "/api/v1/memory", "ada", None).await;
+    let erased: Value = erased.json().await.unwrap();
+    assert_eq!(
+        (&erased["turns"], erased["profile"].as_u64() > Some(0)),
+        (&json!(1), true)
+    );
+    assert_eq!(chat.profile("ada").await["preferences"], json!({}));
+    assert_eq!(memory.profile("ada").await["preferences"], json!({}));
+}
+
+#[tokio::test]
+async fn with_the_memory_killed_nothing_fails_and_all_is_there_once_it_is_back() {
+    const TURNS: usize = 24;
+    let mut memory = Process::start(&[], &[]).await;
+    let door = Door::before(memory.addr).await;
+    let mcp = format!("memory.mcp={}/mcp", door.base());
+    let mut chat = Process::start(&["--set", &mcp, "--set", "telemetry.log=debug"], &[]).await;
+    chat.says("the remote memory is there").await;
+    chat.ask("u0", "My name is Ann.").await.unwrap();
+    memory.kill().await;
+
+    // Every turn is served, recorded, and marked.
+    let asked = (0..TURNS).map(|n| {
+        let chat = &chat;
+        async move {
+            chat.ask(&format!("u{n}"), &format!("I live in Town{n}."))
+                .await
+        }
+    });
+    for done in join_all(asked).await {
+        let done = done.unwrap();
+        assert_eq!(done["memory"], "recorded", "{done}");
+    }
+    let next = chat.ask("u1", "Where do I live?").await.unwrap();
+    assert_eq!(next["recalled"]["memory"], "degraded", "{next}");
+    let body = json!({"preferences": {"tone": "dry"}});
+    let put = chat.call("PUT", "/api/v1/memory", "u1", Some(body)).await;
+    assert_eq!(put.status(), 503, "it is not kept, and that is said");
+    let ready: Value = chat.get("/readyz").await.json().await.unwrap();
+    assert_eq!(
+        (&ready["status"], &ready["degraded"]),
+        (&json!("ready"), &json!(["remote_memory"]))
+    );
+
+    // This one dies as well; what it acknowledged does not.
+    chat.kill().await;
+    memory.restart().await;
+    door.leads_to(memory.addr);
+    chat.restart().await;
+    let all_there = async {
+        loop {
+            let profiles = (0..TURNS).map(|n| format!("u{n}"));
+            let profiles = profiles.map(|user| {
+                let memory = &memory;
+                async move { memory.profile(&user).await }
+            });
+            let there = join_all(profiles).await;
+            let has = |n: &usize| there[*n].to_string().contains(&format!("\"Town{n}\""));
+            if (0..TURNS).all(|n| has(&n)) {
+                break;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, all_there)
+        .await
+        .expect("some of it never arrived");
+    let next = chat.ask("u3", "Where do I live?").await.unwrap();
+    assert_eq!(next["recalled"]["memory"], "hit", "{next}");
+    assert!(next["text"].as_str().unwrap().contains("Town3"), "{next}");
+    assert!(
+        !chat.said().contains("Town"),
+        "no log line carries what was said"
+    );
+}
