@@ -12,6 +12,7 @@ mod disconnect;
 mod drain;
 mod durability;
 mod event_source;
+mod failover;
 mod health;
 mod isolation;
 mod mcp;

@@ -304,6 +304,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// A turn's whole time.
     pub deadline_s: u64,
+    /// A client that takes nothing of its answer for so long is dropped.
+    pub stalled_client_s: u64,
     /// Bytes of events kept of finished tasks.
     pub task_log_bytes: usize,
     /// How long they are kept after their end.
@@ -316,6 +318,7 @@ impl Default for Limits {
             max_inflight: 4_096,
             body_bytes: 10 << 20,
             deadline_s: 1_800,
+            stalled_client_s: 60,
             task_log_bytes: 64 << 20,
             task_keep_s: 300,
         }

@@ -116,6 +116,7 @@ pub(super) fn wrong(config: &Config) -> Vec<(&'static str, String)> {
         ("limits.max_inflight", limits.max_inflight as u64),
         ("limits.body_bytes", limits.body_bytes as u64),
         ("limits.deadline_s", limits.deadline_s),
+        ("limits.stalled_client_s", limits.stalled_client_s),
     ];
     for (key, value) in positive {
         must(value > 0, key, "must be at least 1");

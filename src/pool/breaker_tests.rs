@@ -1,6 +1,7 @@
 //! The breaker against a clock of its own.
 
 use super::{Outcome::*, *};
+use proptest::prelude::*;
 
 /// A breaker and a clock.
 struct Bench {
@@ -172,5 +173,75 @@ fn what_entered_before_a_change_says_nothing_after_it() {
     );
     for era in &stale[4..] {
         assert_eq!(bench.breaker.record((*era, false), Failed, bench.now), None);
+    }
+}
+
+/// What may happen: a request enters, one of those under way has its first word or ends, time goes.
+#[derive(Clone, Debug)]
+enum Step {
+    Enter,
+    Answered(usize),
+    End(usize, Outcome),
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let outcome = prop_oneof![
+        2 => Just(Failed),
+        1 => Just(Good),
+        1 => Just(Neutral),
+    ];
+    prop_oneof![
+        4 => Just(Step::Enter),
+        1 => any::<usize>().prop_map(Step::Answered),
+        4 => (any::<usize>(), outcome).prop_map(|(at, outcome)| Step::End(at, outcome)),
+        1 => (0..15_000u64).prop_map(Step::Wait),
+    ]
+}
+
+proptest! {
+    /// Whatever happens, it is never stuck: once nobody is under way and the longest period is
+    /// over, exactly one request is let through where it had not recovered, and closes it.
+    #[test]
+    fn nothing_sticks(steps in prop::collection::vec(step(), 0..300)) {
+        let mut bench = Bench::new();
+        let mut under_way: Vec<(u64, bool)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Enter => {
+                    let before = bench.breaker.state(bench.now);
+                    let entered = bench.breaker.enter(bench.now);
+                    let shut = matches!(before, State::Open { .. } | State::HalfOpen { out: true });
+                    prop_assert_eq!(entered.is_none(), shut);
+                    under_way.extend(entered.map(|era| (era, false)));
+                }
+                Step::Answered(at) if !under_way.is_empty() => {
+                    let at = at % under_way.len();
+                    let one = &mut under_way[at];
+                    let (era, change) = bench.breaker.answered(one.0, bench.now);
+                    *one = (era, one.1 || change.is_some());
+                }
+                Step::End(at, outcome) if !under_way.is_empty() => {
+                    let one = under_way.swap_remove(at % under_way.len());
+                    if let Some(Change::Opened(period)) =
+                        bench.breaker.record(one, outcome, bench.now)
+                    {
+                        prop_assert!((10..=60).contains(&period.as_secs()));
+                    }
+                }
+                Step::Wait(ms) => bench.wait(ms),
+                _ => {}
+            }
+        }
+        for one in under_way {
+            bench.breaker.record(one, Neutral, bench.now);
+        }
+        bench.wait(60_000);
+        let closed = bench.breaker.state(bench.now) == State::Closed;
+        let trial = bench.breaker.enter(bench.now);
+        prop_assert!(trial.is_some());
+        prop_assert_eq!(bench.breaker.enter(bench.now).is_some(), closed);
+        bench.breaker.record((trial.unwrap_or_default(), false), Good, bench.now);
+        prop_assert_eq!(bench.breaker.state(bench.now), State::Closed);
     }
 }

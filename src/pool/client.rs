@@ -158,7 +158,9 @@ impl Client {
             return Ok(Body::new(response));
         }
         let surprise = format!("it answered with '{}'", kind.escape_debug());
-        let retry_after = retry_after(response.headers());
+        // Who is asked too often and does not say until when is left alone for a moment.
+        let unsaid = (status == 429).then_some(Duration::from_secs(1));
+        let retry_after = retry_after(response.headers()).or(unsaid);
         let reading = Body::new(response).read(ERROR_BYTES);
         let text = tokio::time::timeout(ERROR_WAIT, reading).await;
         let text = text.ok().and_then(Result::ok).unwrap_or_default();

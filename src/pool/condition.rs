@@ -19,6 +19,8 @@ pub struct Condition {
     pub breaker: BreakerState,
     /// Seconds until an open breaker lets one request through to find out.
     pub breaker_open_s: Option<u64>,
+    /// Seconds for which it has asked to be left alone (`Retry-After`).
+    pub rest_s: Option<u64>,
     /// What the probes say.
     pub probe: Probed,
     /// What the last probe found wrong.
@@ -45,19 +47,19 @@ impl Condition {
     pub(super) fn new(
         (probe, probe_error): (Probed, Option<String>),
         (state, now): (State, Instant),
+        rest: Option<Instant>,
         reported: Option<Reported>,
         loaded: Option<HashSet<String>>,
     ) -> Self {
-        let (breaker, left) = match state {
+        let left = |until: Instant| {
+            // Rounded up: "0 seconds" would be over.
+            let left = until.saturating_duration_since(now).as_millis();
+            Some(left.div_ceil(1000) as u64).filter(|left| *left > 0)
+        };
+        let rest = rest.and_then(left);
+        let (breaker, open) = match state {
             State::Closed => (BreakerState::Closed, None),
-            State::Open { until } => {
-                let left = until.saturating_duration_since(now);
-                // Rounded up: "0 seconds" would be over.
-                (
-                    BreakerState::Open,
-                    Some(left.as_millis().div_ceil(1000) as u64),
-                )
-            }
+            State::Open { until } => (BreakerState::Open, left(until)),
             State::HalfOpen { .. } => (BreakerState::HalfOpen, None),
         };
         let why_not = match (probe, state) {
@@ -70,13 +72,14 @@ impl Condition {
             (_, State::Open { .. }) => Some(format!(
                 "too many requests to it failed (see last_error): none for {} s more, then one \
                  to find out",
-                left.unwrap_or_default()
+                open.unwrap_or_default()
             )),
             (_, State::HalfOpen { out: true }) => Some(
                 "too many requests to it failed: one is finding out whether it is well again"
                     .into(),
             ),
-            _ => None,
+            _ => rest
+                .map(|left| format!("it asked to be left alone for {left} s more (Retry-After)")),
         };
         let mut loaded: Option<Vec<_>> = loaded.map(|all| all.into_iter().collect());
         if let Some(loaded) = &mut loaded {
@@ -86,7 +89,8 @@ impl Condition {
             routable: why_not.is_none(),
             why_not,
             breaker,
-            breaker_open_s: left,
+            breaker_open_s: open,
+            rest_s: rest,
             probe,
             probe_error,
             reported,

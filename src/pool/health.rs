@@ -20,6 +20,8 @@ const FRESH: Duration = Duration::from_secs(5);
 const DOWN: u32 = 3;
 /// … and so many good ones bring it back.
 const UP: u32 = 2;
+/// A rest that a backend has asked for is worth waiting out up to this.
+const SHORT: Duration = Duration::from_secs(5);
 
 /// See the file's head.
 pub struct Health {
@@ -27,7 +29,7 @@ pub struct Health {
     name: Arc<str>,
     verdict: Mutex<Verdict>,
     said: Mutex<Said>,
-    /// Its breaker has opened.
+    /// It gets no requests for a while: its breaker has opened, or it rests.
     opened: Notify,
 }
 
@@ -38,6 +40,8 @@ struct Verdict {
     against: u32,
     /// What the last one found wrong, in our own words.
     complaint: Option<String>,
+    /// It has asked not to be asked before then.
+    rest: Option<Instant>,
 }
 
 /// What the probes say.
@@ -79,6 +83,7 @@ impl Health {
                 probed: Probed::Unknown,
                 against: 0,
                 complaint: None,
+                rest: None,
             }),
             said: Mutex::default(),
             opened: Notify::new(),
@@ -89,7 +94,7 @@ impl Health {
     /// backend is probed down.
     pub fn try_enter(self: &Arc<Self>, now: Instant) -> Option<Ticket> {
         let mut verdict = self.verdict();
-        if verdict.probed == Probed::Down {
+        if verdict.probed == Probed::Down || verdict.rest.is_some_and(|until| now < until) {
             return None;
         }
         let era = verdict.breaker.enter(now)?;
@@ -99,19 +104,36 @@ impl Health {
     /// Whether `try_enter` would let one through.
     pub fn routable(&self, now: Instant) -> bool {
         let verdict = self.verdict();
-        verdict.probed != Probed::Down && verdict.breaker.admits(now)
+        verdict.probed != Probed::Down && verdict.away(now).is_zero() && verdict.breaker.admits(now)
     }
 
-    /// How long until a request may be let through: zero where one is now, or where the trial of a
-    /// half-open breaker is out and may end any moment; `None` where only probes can tell.
+    /// It has asked not to be asked for so long (`Retry-After`).
+    pub fn rest(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        let mut verdict = self.verdict();
+        verdict.rest = verdict.rest.max(Some(until));
+        drop(verdict);
+        self.opened.notify_one();
+    }
+
+    /// How long it certainly gets no request, as far as that is not for the probes to say.
+    pub(super) fn away(&self, now: Instant) -> Duration {
+        self.verdict().away(now)
+    }
+
+    /// How long until a request may be let through: zero where one is now, or where that is worth
+    /// waiting for, because the trial of a half-open breaker is out and may end any moment, or it
+    /// rests for a moment; `None` where only probes can tell.
     pub fn wait(&self, now: Instant) -> Option<Duration> {
         let verdict = self.verdict();
         if verdict.probed == Probed::Down {
             return None;
         }
-        Some(match verdict.breaker.state(now) {
-            State::Open { until } => until.saturating_duration_since(now),
-            State::Closed | State::HalfOpen { .. } => Duration::ZERO,
+        // A short rest is about load and not about health: waiting it out is better than an error.
+        Some(match (verdict.breaker.state(now), verdict.away(now)) {
+            (State::Open { .. }, away) => away,
+            (_, rest) if rest <= SHORT => Duration::ZERO,
+            (_, rest) => rest,
         })
     }
 
@@ -171,7 +193,7 @@ impl Health {
         self.verdict().probed == Probed::Down
     }
 
-    /// Resolves when its breaker has opened.
+    /// Resolves when it gets no requests for a while.
     pub(super) async fn opened(&self) {
         self.opened.notified().await;
     }
@@ -191,11 +213,13 @@ impl Health {
         let verdict = self.verdict();
         let state = verdict.breaker.state(now);
         let (probe, complaint) = (verdict.probed, verdict.complaint.clone());
+        let rest = verdict.rest;
         drop(verdict);
         let loaded = self.said().loaded.clone();
         Condition::new(
             (probe, complaint),
             (state, now),
+            rest,
             self.reported(now),
             loaded.filter(|(at, _)| fresh(*at, now)).map(|(_, m)| m),
         )
@@ -232,67 +256,17 @@ fn fresh(at: Instant, now: Instant) -> bool {
     now.saturating_duration_since(at) <= FRESH
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{config::PoolConfig, pool::breaker::Outcome};
-
-    fn health() -> Arc<Health> {
-        Health::new("b".into(), Periods::of(&PoolConfig::default()))
-    }
-
-    fn open(health: &Arc<Health>) {
-        for _ in 0..5 {
-            let ticket = health.try_enter(Instant::now());
-            ticket.expect("it is routable").record(Outcome::Failed);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn three_failed_probes_take_it_out_and_two_good_ones_bring_it_back() {
-        let health = health();
-        let routable = || health.routable(Instant::now());
-        let probed = |well| health.probed(if well { Ok(()) } else { Err("gone".into()) });
-        assert!(routable(), "nothing is known against it");
-        probed(true);
-        for well in [false, false, true, false, false] {
-            assert!(!probed(well) && routable(), "three in a row");
-        }
-        assert!(!probed(false) && !routable());
-        assert_eq!(health.wait(Instant::now()), None);
-        for well in [true, false, true] {
-            assert!(!probed(well) && !routable(), "two in a row");
-        }
-        assert!(probed(true) && routable());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_it_said_of_itself_grows_old() {
-        let health = health();
-        assert!(health.loaded(Instant::now(), "m"), "it has nothing to load");
-        let reported = Reported {
-            running: 1,
-            waiting: 2,
-            kv_used: None,
+impl Verdict {
+    fn away(&self, now: Instant) -> Duration {
+        let until = |until: Instant| until.saturating_duration_since(now);
+        let open = match self.breaker.state(now) {
+            State::Open { until: end } => until(end),
+            State::Closed | State::HalfOpen { .. } => Duration::ZERO,
         };
-        health.reports(reported);
-        health.loads(["m".to_owned()].into());
-        tokio::time::advance(FRESH).await;
-        assert_eq!(health.reported(Instant::now()), Some(reported));
-        assert!(health.loaded(Instant::now(), "m"));
-        assert!(!health.loaded(Instant::now(), "n"));
-        tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(health.reported(Instant::now()), None);
-        assert!(!health.loaded(Instant::now(), "m"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_good_probe_closes_no_breaker() {
-        let health = health();
-        open(&health);
-        for _ in 0..10 {
-            health.probed(Ok(()));
-        }
-        assert!(!health.routable(Instant::now()));
+        open.max(self.rest.map_or(Duration::ZERO, until))
     }
 }
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

@@ -47,6 +47,11 @@ impl Lease {
         self.failed(error);
     }
 
+    /// The backend does not want to be asked for so long.
+    pub fn rest(&self, wait: Duration) {
+        self.backend.health.rest(wait);
+    }
+
     fn record(&mut self, outcome: Outcome) {
         if self.ticket.record(outcome) {
             self.places.wake(&self.backend);

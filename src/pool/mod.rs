@@ -157,6 +157,14 @@ impl Pool {
         queue::stand(&self.places, self.queue, model, tried).await
     }
 
+    /// How long until one that serves it may take a request again, as far as that is known.
+    pub fn back_in(&self, model: &str) -> Option<Duration> {
+        let (catalog, now) = (self.places.catalog(), Instant::now());
+        let all = &self.places.backends;
+        let serving = all.iter().filter(|b| catalog.serves(b.id, model));
+        serving.filter_map(|backend| backend.health.wait(now)).min()
+    }
+
     /// Every backend, as ops read it.
     pub fn status(&self) -> Vec<BackendStatus> {
         let catalog = self.places.catalog();

@@ -84,12 +84,15 @@ async fn one(pool: &Arc<Pool>, client: &Client, backend: &Arc<Backend>, slots: &
             sleep(jittered(pool.probe, fifth)).await;
         }
     };
-    // Nothing else happens when the time of an open breaker is over.
+    // Nothing else happens when the time of an open breaker, or of a rest, is over.
     let bell = async {
         loop {
             backend.health.opened().await;
-            while let Some(wait) = backend.health.wait(Instant::now()).filter(|w| !w.is_zero()) {
-                sleep(wait).await;
+            loop {
+                match backend.health.away(Instant::now()) {
+                    Duration::ZERO => break,
+                    away => sleep(away).await,
+                }
             }
             pool.wake(backend);
         }

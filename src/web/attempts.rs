@@ -29,6 +29,10 @@ const ATTEMPTS: usize = 3;
 /// not be spared what this one could not do.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// A backend that has asked for a rest no longer than this may be asked again after it, where no
+/// other is left: the pool lets nobody to it before.
+const REST: Duration = Duration::from_secs(5);
+
 /// Who was asked last, and the how manieth that was.
 #[derive(Clone, Debug)]
 pub struct Route {
@@ -129,7 +133,15 @@ pub async fn open<A: Begin>(
 ) -> Result<Opened<A>, Failed> {
     let (deadline, budget) = (case.deadline, &graph.state.pool.budget);
     budget.request();
-    let mut call = arrive(graph.submit(case, submitted), deadline).await?;
+    let mut call = match arrive(graph.submit(case, submitted), deadline).await {
+        Err(Error::NoBackend(model)) => {
+            return Err(Failed {
+                retry_after: graph.state.pool.back_in(&model),
+                ..Error::NoBackend(model).into()
+            });
+        }
+        other => other?,
+    };
     let mut attempts = 1;
     loop {
         let attempt = timeout_at(deadline.into(), attempt(graph, &mut call));
@@ -154,21 +166,23 @@ pub async fn open<A: Begin>(
             continue;
         }
         call.lease.failed(&failure.error);
+        let rest = failure.retry_after;
+        rest.into_iter().for_each(|rest| call.lease.rest(rest));
         let failed = Failed {
             route: Some(Route {
                 backend: call.lease.backend().name.clone(),
                 attempts,
             }),
             error: failure.error,
-            retry_after: failure.retry_after,
+            retry_after: rest,
         };
-        if !failure.elsewhere || attempts >= ATTEMPTS {
+        let may_retry = failure.elsewhere && attempts < ATTEMPTS;
+        if !may_retry || !failure.unreached && !budget.try_retry() {
             return Err(failed);
         }
-        if !failure.unreached && !budget.try_retry() {
-            return Err(failed);
+        if rest.is_none_or(|rest| rest > REST) {
+            call.tried.push(call.lease.backend().id);
         }
-        call.tried.push(call.lease.backend().id);
         let again = Prompted {
             request: call.request,
             recall: call.recall,
@@ -180,12 +194,17 @@ pub async fn open<A: Begin>(
         if attempts > 1 {
             sleep(jitter(PAUSE)).await;
         }
+        let last = failed.route.as_ref().map(|route| route.backend.clone());
         call = match arrive(graph.again(call.case, again), deadline).await {
             // Nobody else to ask: what the last one said is the better answer.
             Err(Error::NoBackend(_)) => return Err(failed),
             other => other.map_err(|error| Failed { error, ..failed })?,
         };
         attempts += 1;
+        // Those whom it sent away together do not come back together.
+        if let Some(rest) = rest.filter(|_| Some(&call.lease.backend().name) == last.as_ref()) {
+            sleep(jitter(rest)).await;
+        }
     }
 }
 

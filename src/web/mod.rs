@@ -22,5 +22,6 @@ pub mod openapi;
 mod query;
 pub mod relay;
 pub mod server;
+mod stalled;
 pub mod tasks;
 pub mod unwritten;

@@ -3,7 +3,7 @@
 //! waits for the permits of those that run, stops the workers, and closes the store last, for
 //! dropped bodies still write to it. A second signal ends at once.
 
-use super::{chat, fault::only, health, identity, mcp, memory, models, openapi, tasks};
+use super::{chat, fault::only, health, identity, mcp, memory, models, openapi, stalled, tasks};
 use crate::{
     actors::memory::MemoryPort,
     graph::{Graph, start_memory},
@@ -97,6 +97,7 @@ async fn serve(
         n => n,
     };
     let (shared, next) = (state.clone(), Arc::new(AtomicUsize::new(0)));
+    let patience = Duration::from_secs(state.config.limits.stalled_client_s);
     let server = HttpServer::new(move || {
         let graph = worker_graph(&shared, &port, &next);
         App::new()
@@ -106,6 +107,7 @@ async fn serve(
             .default_service(web::to(super::fault::unknown_route))
     })
     .workers(workers)
+    .on_connect(move |socket, _| stalled::watch(socket, patience))
     .keep_alive(KEEP_ALIVE)
     // Without these two a client that hangs up is not noticed for half a minute, and the second
     // request on a connection waits 40 ms for a delayed ACK.

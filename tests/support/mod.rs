@@ -4,6 +4,7 @@
 pub mod answers;
 pub mod browser;
 pub mod door;
+pub mod faults;
 pub mod http;
 pub mod llama;
 pub mod openai_sdk;

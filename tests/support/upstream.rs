@@ -3,10 +3,17 @@
 //! itself; each chat takes the next script, or, where none is left, an ordinary answer. What it
 //! saw is a [`Log`] that a test can wait on.
 
+mod log;
+mod peer;
+mod script;
+
 pub use super::answers::*;
+pub use log::{Closed, Log, Seen};
+pub use script::{Gate, Script, Step};
 
 use bytes::{Bytes, BytesMut};
-use serde_json::{Value, json};
+use peer::Peer;
+use serde_json::json;
 use std::{
     collections::{HashMap, VecDeque},
     net::{SocketAddr, TcpListener as StdListener},
@@ -14,102 +21,13 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::{Semaphore, oneshot, watch},
+    sync::{oneshot, watch},
 };
-
-/// What to do once a request has come. A script that ends leaves the connection to the next one.
-pub type Script = Vec<Step>;
-
-/// One step of a script.
-#[derive(Clone)]
-pub enum Step {
-    /// Writes the bytes at once.
-    Write(Bytes),
-    /// Writes every byte by itself.
-    Split(Bytes),
-    /// Waits until the gate lets one more through.
-    Pause(Gate),
-    /// Never goes on.
-    Hang,
-    /// Closes cleanly.
-    Close,
-    /// Resets the connection.
-    Reset,
-}
-
-/// Where scripts wait; each `open` lets one through, before or after it has come.
-#[derive(Clone)]
-pub struct Gate(Arc<Semaphore>);
-
-impl Gate {
-    pub fn new() -> Gate {
-        Gate(Arc::new(Semaphore::new(0)))
-    }
-
-    /// Lets so many through.
-    pub fn open(&self, count: usize) {
-        self.0.add_permits(count);
-    }
-}
-
-/// A request as it came.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    pub connection: usize,
-    pub method: String,
-    pub path: String,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: Bytes,
-}
-
-impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(n, _)| n == name);
-        found.map(|(_, value)| value.as_str())
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-}
-
-/// A connection that the other side has closed.
-#[derive(Clone, Debug)]
-pub struct Closed {
-    pub connection: usize,
-    pub at: Instant,
-}
-
-/// What happened so far.
-#[derive(Clone, Debug, Default)]
-pub struct Log {
-    /// Connections accepted.
-    pub accepted: usize,
-    /// Everything that was asked.
-    pub requests: Vec<Seen>,
-    /// Connections that the other side closed, in order.
-    pub closed: Vec<Closed>,
-    /// Bytes written, over all connections.
-    pub written: usize,
-    /// Scripts that have come to a pause, or hang.
-    pub paused: usize,
-}
-
-impl Log {
-    /// The chat requests, without what discovery asks.
-    pub fn chats(&self) -> Vec<&Seen> {
-        self.requests
-            .iter()
-            .filter(|r| r.method == "POST")
-            .collect()
-    }
-}
 
 /// See the file's head. Dropped, it closes its port and all its connections.
 pub struct Upstream {
@@ -318,51 +236,6 @@ fn reunite(read: OwnedReadHalf, write: Option<OwnedWriteHalf>) {
     }
 }
 
-struct Peer {
-    read: OwnedReadHalf,
-    buffer: BytesMut,
-}
-
-impl Peer {
-    /// Resolves when the other side has closed; what it sends before is kept.
-    async fn closed(&mut self) {
-        while let Ok(1..) = self.read.read_buf(&mut self.buffer).await {}
-    }
-
-    async fn request(&mut self, connection: usize) -> Option<Seen> {
-        let end = loop {
-            if let Some(at) = self.buffer.windows(4).position(|w| w == b"\r\n\r\n") {
-                break at + 4;
-            }
-            if !matches!(self.read.read_buf(&mut self.buffer).await, Ok(1..)) {
-                return None;
-            }
-        };
-        let head = self.buffer.split_to(end);
-        let head = std::str::from_utf8(&head).unwrap();
-        let mut lines = head.lines();
-        let mut first = lines.next()?.split(' ');
-        let headers: Vec<(String, String)> = lines
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
-        let length = headers.iter().find(|(name, _)| name == "content-length");
-        let length = length.map_or(0, |(_, value)| value.parse().unwrap());
-        while self.buffer.len() < length {
-            if !matches!(self.read.read_buf(&mut self.buffer).await, Ok(1..)) {
-                return None;
-            }
-        }
-        Some(Seen {
-            connection,
-            method: first.next()?.to_owned(),
-            path: first.next()?.to_owned(),
-            headers,
-            body: self.buffer.split_to(length).freeze(),
-        })
-    }
-}
-
 impl Shared {
     fn answer(&self, seen: &Seen) -> Script {
         if seen.method == "GET" {
@@ -394,6 +267,7 @@ impl Shared {
                     self.log.send_modify(|log| log.paused += 1);
                     gate.0.acquire().await.unwrap().forget();
                 }
+                Step::Wait(time) => tokio::time::sleep(time).await,
                 Step::Hang => {
                     self.log.send_modify(|log| log.paused += 1);
                     std::future::pending().await
