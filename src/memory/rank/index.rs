@@ -1,7 +1,11 @@
 //! One user's memories, ready to be searched: an inverted index that grows in place.
 
 use super::token::{self, Term};
-use std::{collections::HashMap, mem::size_of, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    mem::size_of,
+    sync::Arc,
+};
 
 /// A memory: one side of a turn, or an imported item.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +52,8 @@ pub(super) struct Entry {
     pub(super) length: f32,
     /// The number of its session.
     pub(super) session: u32,
+    /// The number of its speaker.
+    pub(super) role: u32,
 }
 
 /// One user's memories. Adding one costs what its text costs; the texts are shared.
@@ -58,6 +64,12 @@ pub struct Index {
     /// Each session's documents in the order they were said.
     pub(super) sessions: Vec<Vec<u32>>,
     session_numbers: HashMap<Arc<str>, u32>,
+    /// How many terms each session has.
+    pub(super) session_lengths: Vec<f32>,
+    /// Who speaks.
+    roles: Vec<Arc<str>>,
+    /// The words of the speakers' names: whose words are wanted, more than what they say.
+    pub(super) names: HashSet<Term>,
     pub(super) total_length: f64,
     text_bytes: usize,
 }
@@ -104,7 +116,10 @@ impl Index {
             .or_insert(next);
         if session == next {
             self.sessions.push(Vec::new());
+            self.session_lengths.push(0.0);
         }
+        self.session_lengths[session as usize] += length;
+        let role = self.role(&doc.role);
         let members = &mut self.sessions[session as usize];
         let entries = &self.entries;
         let place = members.partition_point(|&d| entries[d as usize].doc.at_ms <= doc.at_ms);
@@ -113,7 +128,24 @@ impl Index {
             doc,
             length,
             session,
+            role,
         });
+    }
+
+    fn role(&mut self, role: &Arc<str>) -> u32 {
+        if let Some(known) = self.roles.iter().position(|known| known == role) {
+            return known as u32;
+        }
+        if !matches!(&**role, "user" | "assistant") {
+            self.names.extend(token::terms(role));
+        }
+        self.roles.push(role.clone());
+        self.roles.len() as u32 - 1
+    }
+
+    /// The speakers, by number.
+    pub(super) fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().map(|role| &**role)
     }
 
     /// Removes a document (both sides, where it is a turn). Later documents get new numbers.

@@ -3,8 +3,11 @@
 //! neighbourhood into account: an answer follows its question, a conversation has a topic, a date
 //! in the question means the day it was said.
 
+mod date;
 mod fold;
 mod index;
+mod related;
+mod role;
 mod score;
 mod stem;
 mod token;
