@@ -1,7 +1,7 @@
 //! A setting's name: `store.group`, `backend[0].url`. And which names there are: they are read off
 //! the defaults, so that no list of them can go stale.
 
-use super::{BackendConfig, Config, DialectName, TopicConfig};
+use super::{AliasConfig, BackendConfig, Config, DialectName, Policy, TopicConfig};
 use std::{fmt, sync::LazyLock};
 use toml::{Table, Value};
 
@@ -107,7 +107,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// The defaults, with one backend and one topic that have every key.
+/// The defaults, with one backend, one alias and one topic that have every key.
 static EVERY: LazyLock<Value> = LazyLock::new(|| {
     let mut every = defaults();
     let mut backend = table(&BackendConfig {
@@ -116,6 +116,11 @@ static EVERY: LazyLock<Value> = LazyLock::new(|| {
     });
     backend.insert("api_key".into(), Value::String(String::new()));
     every.insert("backend".into(), Value::Array(vec![backend.into()]));
+    let alias = table(&AliasConfig {
+        policy: Some(Policy::Affinity),
+        ..AliasConfig::default()
+    });
+    every.insert("alias".into(), Value::Array(vec![alias.into()]));
     if let Some(Value::Table(memory)) = every.get_mut("memory") {
         let topic = table(&TopicConfig::default()).into();
         memory.insert("topic".into(), Value::Array(vec![topic]));

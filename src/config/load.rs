@@ -4,7 +4,7 @@
 use super::{
     Config,
     key::{Key, Step, defaults},
-    range,
+    range, routing,
     source::{self, Flags, Given, Origin, Setting},
 };
 use std::{collections::BTreeMap, ffi::OsString, fmt};
@@ -82,10 +82,11 @@ impl Loaded {
                 Refused(vec![format!("{origin}: {key}: {detail}")])
             },
         )?;
-        let wrong = range::wrong(&config);
+        let mut wrong = range::wrong(&config);
+        wrong.extend(routing::wrong(&config.alias).err());
         if !wrong.is_empty() {
-            let place = |(key, detail): (&str, String)| {
-                format!("{}: {key}: {detail}", origin(&origins, &Key::parse(key)))
+            let place = |(key, detail): (String, String)| {
+                format!("{}: {key}: {detail}", origin(&origins, &Key::parse(&key)))
             };
             return Err(Refused(wrong.into_iter().map(place).collect()));
         }
@@ -136,8 +137,10 @@ fn lay(tree: &mut Value, origins: &mut Origins, setting: Setting) -> Result<(), 
 }
 
 fn unknown(key: &Key, origin: &Origin) -> String {
-    if matches!(&key.0[..], [Step::Name(first), Step::Name(_), ..] if first == "backend") {
-        return "each backend is a table of a list: write [[backend]]".into();
+    if let [Step::Name(first), Step::Name(_), ..] = &key.0[..]
+        && ["backend", "alias"].contains(&&**first)
+    {
+        return format!("each {first} is a table of a list: write [[{first}]]");
     }
     match (key.nearest(), origin) {
         (Some(near), Origin::Variable(_)) => {

@@ -7,12 +7,14 @@ mod key;
 mod load;
 mod range;
 mod remote;
+mod routing;
 mod show;
 mod source;
 
 pub use extract::{ExtractConfig, TopicConfig};
 pub use load::{Loaded, Refused};
 pub use remote::{RemoteMemory, UserAs};
+pub use routing::{AliasConfig, MemoryAt, Policy};
 pub use source::{Flags, Origin};
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,8 @@ pub struct Config {
     pub pool: PoolConfig,
     /// The backends; none: an Ollama on this machine if there is one, else the simulator.
     pub backend: Vec<BackendConfig>,
+    /// Names that stand for several models.
+    pub alias: Vec<AliasConfig>,
     /// What is remembered and recalled.
     pub memory: MemoryConfig,
     /// How memory is put into the prompt.
@@ -127,6 +131,8 @@ pub enum Sync {
 pub struct PoolConfig {
     /// The model of a request that names none.
     pub default_model: String,
+    /// By what rule a backend is chosen; an alias may have its own.
+    pub policy: Policy,
     /// How often backends are asked what they serve.
     pub refresh_s: u64,
     /// How often each backend is probed, a fifth more or less: three failures take it out, two
@@ -159,6 +165,7 @@ impl Default for PoolConfig {
     fn default() -> Self {
         PoolConfig {
             default_model: String::new(),
+            policy: Policy::Affinity,
             refresh_s: 30,
             probe_ms: 5_000,
             breaker_ms: 10_000,
@@ -176,7 +183,7 @@ impl Default for PoolConfig {
 }
 
 /// `[[backend]]`
-#[derive(Clone, Default, Deserialize, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BackendConfig {
     /// As in logs and `x-sundynix-backend`; by default host and port.
@@ -192,6 +199,10 @@ pub struct BackendConfig {
     pub api_key: String,
     /// Requests at once; 0: no limit.
     pub max_concurrent: usize,
+    /// How much it can do beside others, as 4 for twice as much as 2. 0: it is found out.
+    pub weight: u32,
+    /// Whether what is known of users may go there.
+    pub memory: MemoryAt,
     /// As `pool.connect_timeout_ms`, for this one alone; so are the following. 0: the pool's.
     pub connect_timeout_ms: u64,
     /// To the first content of a stream.

@@ -10,11 +10,11 @@ use tracing_subscriber::EnvFilter;
 const WORKERS: usize = 1_024;
 
 /// Every value that makes none: its key, and what would be right.
-pub(super) fn wrong(config: &Config) -> Vec<(&'static str, String)> {
+pub(super) fn wrong(config: &Config) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
-    let mut must = |holds: bool, key, detail: &str| {
+    let mut must = |holds: bool, key: &str, detail: &str| {
         if !holds {
-            wrong.push((key, detail.to_owned()));
+            wrong.push((key.to_owned(), detail.to_owned()));
         }
     };
     let Config {

@@ -2,10 +2,11 @@
 //! seen of it since. Its load is kept in `places.rs`, its models in `catalog.rs`.
 
 use super::{
-    breaker::Periods, condition::Condition, health::Health, simulator::Pace, timeouts::Timeouts,
+    affinity, breaker::Periods, condition::Condition, health::Health, places::Gauge,
+    simulator::Pace, timeouts::Timeouts,
 };
 use crate::{
-    config::{BackendConfig, DialectName, PoolConfig, SimulatorConfig},
+    config::{BackendConfig, DialectName, MemoryAt, PoolConfig, SimulatorConfig},
     error::Error,
 };
 use awc::http::{Uri, header::HeaderValue};
@@ -17,12 +18,12 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// A backend's place in the pool.
+/// A backend's number. It is never given to another one, also not to one that takes its name.
 pub type BackendId = usize;
 
 /// One backend: where it is, how it is spoken to, what has been seen of it.
 pub struct Backend {
-    /// Its place in the pool.
+    /// What it is told apart by.
     pub id: BackendId,
     /// As in logs and headers.
     pub name: Arc<str>,
@@ -46,6 +47,15 @@ pub struct Backend {
     pub(super) models: Vec<String>,
     /// Requests at once.
     pub(super) max_concurrent: Option<usize>,
+    /// How much it can do beside others, where that was set.
+    pub(super) weight: Option<u32>,
+    memory: MemoryAt,
+    /// Of its name: the same in all processes.
+    pub(super) hash: u64,
+    /// When it joined a pool that was running already.
+    pub(super) joined: Option<tokio::time::Instant>,
+    /// What is under way there.
+    pub(super) gauge: Arc<Gauge>,
     /// How long it is waited for.
     pub(super) timeouts: Timeouts,
     /// How fast the simulator types.
@@ -83,7 +93,9 @@ pub struct BackendStatus {
     pub dialect: DialectName,
     /// Where it is; never with credentials.
     pub url: String,
-    /// What it serves.
+    /// It has left the pool: what is under way goes on, and nothing new comes.
+    pub draining: bool,
+    /// What it serves, aliases too.
     pub models: Vec<String>,
     /// The smallest context of its models, in tokens, where known.
     pub context: Option<usize>,
@@ -93,6 +105,10 @@ pub struct BackendStatus {
     pub waiting: usize,
     /// Requests at once; `null`: no limit.
     pub max_concurrent: Option<usize>,
+    /// How much it can do beside others; `null`: it is found out.
+    pub weight: Option<u32>,
+    /// Whether what is known of users may go there.
+    pub takes_memory: bool,
     /// Requests it answered with a good head.
     pub served: u64,
     /// Exchanges that failed, before the answer or in the middle of it.
@@ -106,6 +122,13 @@ pub struct BackendStatus {
     /// Whether it can be routed to.
     #[serde(flatten)]
     pub condition: Condition,
+}
+
+/// One backend's settings that cannot be used: which one, and what is wrong.
+#[derive(Debug)]
+pub(super) struct Bad {
+    pub key: &'static str,
+    pub detail: String,
 }
 
 /// A backend's settings that cannot be used.
@@ -125,11 +148,8 @@ impl Backend {
         config: &BackendConfig,
         pool: &PoolConfig,
         simulator: &SimulatorConfig,
-    ) -> Result<Backend, BadBackend> {
-        let bad = |key: &str, detail: String| BadBackend {
-            key: format!("backend[{id}].{key}"),
-            detail,
-        };
+    ) -> Result<Backend, Bad> {
+        let bad = |key: &'static str, detail: String| Bad { key, detail };
         let simulated = config.dialect == Some(DialectName::Simulator)
             || (config.dialect.is_none() && config.url == "simulator");
         let (dialect, base) = if simulated {
@@ -163,6 +183,7 @@ impl Backend {
         Ok(Backend {
             id,
             health: Health::new(name.clone(), Periods::of(pool)),
+            hash: affinity::key(&*name),
             name,
             dialect,
             chat: url(chat)?,
@@ -177,10 +198,21 @@ impl Backend {
                 _ => config.models.clone(),
             },
             max_concurrent: Some(config.max_concurrent).filter(|most| *most > 0),
+            weight: Some(config.weight).filter(|weight| *weight > 0),
+            memory: config.memory,
+            joined: None,
+            gauge: Arc::default(),
             timeouts: Timeouts::of(pool, config),
             pace: Pace::from(simulator),
             seen: Arc::default(),
         })
+    }
+}
+
+impl Backend {
+    /// Whether what is known of users may go there.
+    pub fn takes_memory(&self) -> bool {
+        self.memory == MemoryAt::Allow
     }
 }
 
@@ -300,7 +332,7 @@ pub(super) fn unix_ms() -> i64 {
 mod tests {
     use super::*;
 
-    fn backend(url: &str) -> Result<Backend, BadBackend> {
+    fn backend(url: &str) -> Result<Backend, Bad> {
         let config = BackendConfig {
             url: url.into(),
             ..BackendConfig::default()
@@ -332,8 +364,8 @@ mod tests {
     fn what_cannot_be_used_is_refused_by_key() {
         for url in ["ftp://x/", "/v1", "", "http://u:secret@h/v1", "http://h/?a"] {
             let error = backend(url).err().unwrap();
-            assert_eq!(error.key, "backend[0].url", "{url}");
-            assert!(!error.to_string().contains("secret"));
+            assert_eq!(error.key, "url", "{url}");
+            assert!(!error.detail.contains("secret"));
         }
     }
 }

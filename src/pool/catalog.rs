@@ -1,12 +1,12 @@
-//! What is served, and by whom: a snapshot, made anew whenever a backend's list has changed, so
-//! that requests read it without waiting for anybody.
+//! What is served, and by whom: a snapshot of backends, models and aliases, made anew whenever one
+//! of them has changed, so that requests read it without waiting for anybody.
 
 use super::{Backend, BackendId};
-use crate::{config::DialectName, error::Error};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::AtomicUsize},
+use crate::{
+    config::{AliasConfig, DialectName, Policy},
+    error::Error,
 };
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The longest echo of a model name that is not known, in characters.
 const ECHO: usize = 64;
@@ -22,35 +22,86 @@ pub(super) struct Listed {
 /// What one backend last said it serves; `None`: it has never answered.
 pub(super) type Listing = Option<Vec<Listed>>;
 
-/// All models.
+/// What the settings say beside the backends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Rules {
+    /// The model of a request that names none.
+    pub default_model: String,
+    /// By what rule a backend is chosen …
+    pub policy: Policy,
+    /// … and names that stand for several models.
+    pub aliases: Vec<AliasConfig>,
+}
+
+/// See the file's head.
 #[derive(Default)]
 pub(super) struct Catalog {
+    /// Those that take requests, in the order of the settings.
+    pub backends: Vec<Arc<Backend>>,
+    default_model: String,
     models: BTreeMap<Arc<str>, Entry>,
 }
 
-/// One model.
+/// One name that requests may use as a model.
 #[derive(Default)]
 pub(super) struct Entry {
-    /// Who serves it.
-    pub backends: Vec<BackendId>,
+    /// Who serves it. A chain has a tier a model, in order; everything else has one.
+    pub tiers: Vec<Vec<Leg>>,
     /// The smallest context among them, where known.
     pub context: Option<usize>,
-    /// Where the search for the least loaded starts next: ties go round.
-    pub next: AtomicUsize,
+    /// By what rule one is chosen.
+    pub policy: Policy,
+    /// It stands for others.
+    alias: bool,
+}
+
+/// One backend that serves a model.
+#[derive(Clone)]
+pub(super) struct Leg {
+    pub backend: Arc<Backend>,
+    /// The model as this backend knows it.
+    pub name: Arc<str>,
+    context: Option<usize>,
 }
 
 impl Catalog {
     /// Puts together what each backend serves.
-    pub(super) fn of<'a>(all: impl Iterator<Item = (&'a Backend, &'a Listing)>) -> Catalog {
-        let mut catalog = Catalog::default();
+    pub(super) fn of<'a>(
+        all: impl Iterator<Item = (&'a Arc<Backend>, &'a Listing)>,
+        rules: &Rules,
+    ) -> Catalog {
+        let (mut backends, mut legs) = (Vec::new(), BTreeMap::<Arc<str>, Vec<Leg>>::new());
         for (backend, listing) in all {
+            backends.push(backend.clone());
             for Listed { name, context } in serves(backend, listing) {
-                let entry = catalog.models.entry(name.into()).or_default();
-                entry.backends.push(backend.id);
-                entry.context = [entry.context, context].into_iter().flatten().min();
+                let name: Arc<str> = name.into();
+                legs.entry(name.clone()).or_default().push(Leg {
+                    backend: backend.clone(),
+                    name,
+                    context,
+                });
             }
         }
-        catalog
+        let aliases = rules.aliases.iter().map(|alias| {
+            let entry = Entry {
+                alias: true,
+                ..Entry::new(
+                    tiers(alias, &rules.aliases, &legs),
+                    alias.policy.unwrap_or(rules.policy),
+                )
+            };
+            (alias.name.as_str().into(), entry)
+        });
+        let aliases: Vec<_> = aliases.collect();
+        let plain = legs.into_iter();
+        let plain = plain.map(|(name, legs)| (name, Entry::new(vec![legs], rules.policy)));
+        // An alias comes last: it wins over a model of its name, which may be one of its own.
+        let models = plain.chain(aliases).collect();
+        Catalog {
+            backends,
+            default_model: rules.default_model.clone(),
+            models,
+        }
     }
 
     pub(super) fn entry(&self, model: &str) -> Option<&Entry> {
@@ -61,18 +112,22 @@ impl Catalog {
         self.models.iter()
     }
 
-    pub(super) fn serves(&self, backend: BackendId, model: &str) -> bool {
-        self.entry(model)
-            .is_some_and(|entry| entry.backends.contains(&backend))
+    /// The first leg of the model that is at this backend.
+    pub(super) fn leg(&self, backend: BackendId, model: &str) -> Option<&Leg> {
+        self.entry(model)?
+            .legs()
+            .find(|leg| leg.backend.id == backend)
     }
 
     /// The model a request gets; see [`super::Pool::resolve`].
-    pub(super) fn resolve(&self, asked: Option<&str>, default: &str) -> Result<Arc<str>, Error> {
-        let asked = asked.filter(|name| !name.is_empty()).unwrap_or(default);
+    pub(super) fn resolve(&self, asked: Option<&str>) -> Result<Arc<str>, Error> {
+        let asked = asked.filter(|name| !name.is_empty());
+        let asked = asked.unwrap_or(&self.default_model);
         if asked.is_empty() {
-            return match self.models.len() {
-                0 => Err(Error::NoBackend("any model".into())),
-                1 => Ok(self.models.keys().next().cloned().unwrap_or_default()),
+            let mut plain = self.models.iter().filter(|(_, entry)| !entry.alias);
+            return match (plain.next(), plain.next()) {
+                (None, _) => Err(Error::NoBackend("any model".into())),
+                (Some((name, _)), None) => Ok(name.clone()),
                 _ => Err(Error::NoModel {
                     known: self.names(),
                 }),
@@ -95,6 +150,62 @@ impl Catalog {
     fn names(&self) -> Vec<String> {
         self.models.keys().map(|name| name.to_string()).collect()
     }
+}
+
+impl Entry {
+    fn new(tiers: Vec<Vec<Leg>>, policy: Policy) -> Self {
+        let contexts = tiers.iter().flatten().filter_map(|leg| leg.context);
+        Entry {
+            context: contexts.min(),
+            tiers,
+            policy,
+            alias: false,
+        }
+    }
+
+    /// All who serve it; of a chain, the earlier models' first.
+    pub(super) fn legs(&self) -> impl Iterator<Item = &Leg> {
+        self.tiers.iter().flatten()
+    }
+}
+
+/// Who serves an alias.
+fn tiers(
+    alias: &AliasConfig,
+    all: &[AliasConfig],
+    legs: &BTreeMap<Arc<str>, Vec<Leg>>,
+) -> Vec<Vec<Leg>> {
+    if alias.chain.is_empty() {
+        return vec![joined(&alias.any, legs)];
+    }
+    let tier = |model: &String| {
+        let inner = all
+            .iter()
+            .find(|other| other.name == *model && !other.any.is_empty());
+        joined(
+            inner.map_or(std::slice::from_ref(model), |inner| &inner.any),
+            legs,
+        )
+    };
+    alias.chain.iter().map(tier).collect()
+}
+
+/// Who serves any of the models, each backend once.
+fn joined(models: &[String], legs: &BTreeMap<Arc<str>, Vec<Leg>>) -> Vec<Leg> {
+    let mut joined = Vec::<Leg>::new();
+    for leg in models
+        .iter()
+        .filter_map(|model| legs.get(model.as_str()))
+        .flatten()
+    {
+        if joined
+            .iter()
+            .all(|known| known.backend.id != leg.backend.id)
+        {
+            joined.push(leg.clone());
+        }
+    }
+    joined
 }
 
 /// What a backend serves, of what it lists and what the configuration lets through.
@@ -159,19 +270,25 @@ mod tests {
     use super::*;
     use crate::config::{BackendConfig, PoolConfig, SimulatorConfig};
 
-    fn backend(id: usize, models: &[&str]) -> Backend {
+    fn backend(id: usize, models: &[&str]) -> Arc<Backend> {
         let config = BackendConfig {
             url: format!("http://h{id}:11434"),
             models: models.iter().map(|m| m.to_string()).collect(),
             ..BackendConfig::default()
         };
-        Backend::new(
-            id,
-            &config,
-            &PoolConfig::default(),
-            &SimulatorConfig::default(),
-        )
-        .unwrap()
+        let (pool, simulator) = (PoolConfig::default(), SimulatorConfig::default());
+        Arc::new(Backend::new(id, &config, &pool, &simulator).unwrap())
+    }
+
+    fn ids(catalog: &Catalog, model: &str) -> Vec<Vec<BackendId>> {
+        let ids = |tier: &Vec<Leg>| tier.iter().map(|leg| leg.backend.id).collect();
+        catalog
+            .entry(model)
+            .unwrap()
+            .tiers
+            .iter()
+            .map(ids)
+            .collect()
     }
 
     fn listing(models: &[(&str, usize)]) -> Listing {
@@ -200,27 +317,32 @@ mod tests {
     #[test]
     fn names_are_known_without_asking_and_globs_filter() {
         let (a, b) = (backend(0, &["llama", "qwen*"]), backend(1, &[]));
-        let none = Catalog::of([(&a, &None), (&b, &None)].into_iter());
+        let none = Catalog::of([(&a, &None), (&b, &None)].into_iter(), &Rules::default());
         assert_eq!(none.names(), ["llama"]);
         let (of_a, of_b) = (
             listing(&[("llama:latest", 4096), ("qwen3", 8192), ("phi", 1)]),
             listing(&[("qwen3", 2048), ("gemma:latest", 1)]),
         );
-        let all = Catalog::of([(&a, &of_a), (&b, &of_b)].into_iter());
+        let all = Catalog::of([(&a, &of_a), (&b, &of_b)].into_iter(), &Rules::default());
         assert_eq!(all.names(), ["gemma:latest", "llama", "qwen3"]);
-        assert_eq!(all.entry("qwen3").unwrap().backends, [0, 1]);
+        assert_eq!(ids(&all, "qwen3"), [[0, 1]]);
         assert_eq!(all.entry("qwen3").unwrap().context, Some(2048));
         assert_eq!(all.entry("llama").unwrap().context, Some(4096));
-        assert_eq!(&*all.resolve(Some("gemma"), "").unwrap(), "gemma:latest");
-        assert_eq!(&*all.resolve(None, "qwen3").unwrap(), "qwen3");
+        assert_eq!(&*all.resolve(Some("gemma")).unwrap(), "gemma:latest");
+        let rules = Rules {
+            default_model: "qwen3".into(),
+            ..Rules::default()
+        };
+        let all = Catalog::of([(&a, &of_a), (&b, &of_b)].into_iter(), &rules);
+        assert_eq!(&*all.resolve(None).unwrap(), "qwen3");
     }
 
     #[test]
     fn errors_name_what_can_be_had_and_echo_little() {
         let a = backend(0, &["one", "two"]);
-        let catalog = Catalog::of([(&a, &None)].into_iter());
+        let catalog = Catalog::of([(&a, &None)].into_iter(), &Rules::default());
         let asked = format!("\u{1b}[31m{}", "x".repeat(500));
-        match catalog.resolve(Some(&asked), "") {
+        match catalog.resolve(Some(&asked)) {
             Err(Error::UnknownModel { model, known }) => {
                 assert_eq!(model.chars().count(), 64);
                 assert!(!model.contains('\u{1b}'));
@@ -228,9 +350,55 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
-        let nothing_named = catalog.resolve(None, "");
+        let nothing_named = catalog.resolve(None);
         assert!(matches!(nothing_named, Err(Error::NoModel { .. })));
-        let nothing_known = Catalog::default().resolve(None, "");
+        let nothing_known = Catalog::default().resolve(None);
         assert!(matches!(nothing_known, Err(Error::NoBackend(_))));
+    }
+
+    #[test]
+    fn aliases_join_and_chain_models() {
+        let (a, b, c) = (
+            backend(0, &["llama"]),
+            backend(1, &["llama:8b", "small"]),
+            backend(2, &["big"]),
+        );
+        let named = |all: &[&str]| all.iter().map(|m| m.to_string()).collect::<Vec<_>>();
+        let rules = Rules {
+            aliases: vec![
+                AliasConfig {
+                    name: "llama".into(),
+                    any: named(&["llama", "llama:8b", "absent"]),
+                    policy: Some(Policy::Weighted),
+                    ..AliasConfig::default()
+                },
+                AliasConfig {
+                    name: "smart".into(),
+                    chain: named(&["big", "absent", "llama", "small"]),
+                    ..AliasConfig::default()
+                },
+            ],
+            ..Rules::default()
+        };
+        let all = [&a, &b, &c].map(|backend| (backend, &None));
+        let catalog = Catalog::of(all.into_iter(), &rules);
+        assert_eq!(ids(&catalog, "llama"), [[0, 1]]);
+        assert_eq!(catalog.entry("llama").unwrap().policy, Policy::Weighted);
+        assert_eq!(
+            ids(&catalog, "smart"),
+            [vec![2], vec![], vec![0, 1], vec![1]]
+        );
+        assert_eq!(&*catalog.leg(1, "llama").unwrap().name, "llama:8b");
+        assert_eq!(
+            catalog.names(),
+            ["big", "llama", "llama:8b", "small", "smart"]
+        );
+        let plain = Catalog::of([(&c, &None)].into_iter(), &rules);
+        assert_eq!(
+            &*plain.resolve(None).unwrap(),
+            "big",
+            "aliases are no models"
+        );
+        assert_eq!(&*plain.resolve(Some("smart")).unwrap(), "smart");
     }
 }

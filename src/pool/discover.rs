@@ -1,14 +1,10 @@
 //! What backends serve: asked of them at the start and regularly, all at once. One that does not
 //! answer keeps its last list.
 
-use super::{
-    Backend, BackendId, Client, Pool,
-    catalog::{Listed, Listing},
-    ollama, openai,
-};
+use super::{Backend, Client, Pool, catalog::Listed, ollama, openai};
 use crate::config::{BackendConfig, DialectName, PoolConfig, SimulatorConfig};
 use futures_util::future::join_all;
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 /// How long a backend may take to tell what it serves.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -52,7 +48,7 @@ impl Pool {
                 if news && !backend.url.is_empty() {
                     tracing::info!(backend = %backend.name, models = listed.len(), "answers");
                 }
-                if self.note(backend.id, Some(listed)) {
+                if self.members().note(backend.id, listed) {
                     self.publish();
                 }
                 true
@@ -61,22 +57,9 @@ impl Pool {
                 if news {
                     tracing::warn!(backend = %backend.name, "{why}");
                 }
-                self.heard(backend.id)
+                self.members().heard(backend.id)
             }
         }
-    }
-
-    /// Whether that is news.
-    fn note(&self, id: BackendId, listing: Listing) -> bool {
-        let mut all = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = all[id] != listing;
-        all[id] = listing;
-        changed
-    }
-
-    fn heard(&self, id: BackendId) -> bool {
-        let all = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
-        all[id].is_some()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The pool: backends, what they serve, how loaded they are, who may use one next, and how to
 //! speak to each kind. It knows neither actors nor users.
 
+mod affinity;
 mod backend;
 mod body;
 mod breaker;
@@ -13,22 +14,28 @@ mod dial;
 mod discover;
 mod extras;
 mod failure;
+mod forecast;
 mod get;
 mod health;
 mod lease;
+mod members;
 mod ollama;
 mod openai;
+mod places;
 mod probe;
 mod queue;
 mod refusal;
+mod route;
 mod scrape;
 pub mod simulator;
+mod status;
 mod streamed;
 mod ticket;
 mod timeouts;
 mod watch;
 mod window;
 
+pub use affinity::key as affinity;
 pub use backend::{Backend, BackendId, BackendStatus, BadBackend};
 pub use breaker::Outcome;
 pub use budget::Budget;
@@ -39,6 +46,7 @@ pub use extras::Extras;
 pub use failure::Failure;
 pub use health::{Health, Probed, Reported};
 pub use lease::Lease;
+pub use places::Want;
 pub use streamed::Streamed;
 pub use ticket::Ticket;
 pub use timeouts::Timeouts;
@@ -46,11 +54,10 @@ pub use watch::watch;
 
 use crate::{config::Config, error::Error};
 use bytes::Bytes;
-use catalog::{Catalog, Listing};
-use lease::Places;
+use members::Members;
+use places::Places;
 use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
@@ -76,9 +83,8 @@ pub struct Pool {
     /// What all workers together may retry.
     pub budget: Budget,
     places: Arc<Places>,
-    /// What each backend last listed.
-    listings: Mutex<Vec<Listing>>,
-    default_model: String,
+    /// Who is in it, from which the catalog is made.
+    members: Mutex<Members>,
     /// How many may wait for a model, and how long.
     queue: (usize, Duration),
     refresh: Duration,
@@ -106,22 +112,11 @@ pub struct ModelInfo {
 impl Pool {
     /// A pool of the configured backends; the error names the key at fault.
     pub fn new(config: &Config) -> Result<Arc<Pool>, BadBackend> {
-        let (mut backends, mut names) = (Vec::new(), HashSet::new());
-        for (id, one) in config.backend.iter().enumerate() {
-            let backend = Backend::new(id, one, &config.pool, &config.simulator)?;
-            if !names.insert(backend.name.clone()) {
-                return Err(BadBackend {
-                    key: format!("backend[{id}].name"),
-                    detail: format!("another backend is called {} already", backend.name),
-                });
-            }
-            backends.push(Arc::new(backend));
-        }
+        let members = Members::new(config)?;
         let pool = Arc::new(Pool {
             budget: Budget::default(),
-            listings: Mutex::new(vec![None; backends.len()]),
-            places: Places::new(backends),
-            default_model: config.pool.default_model.clone(),
+            members: Mutex::new(members),
+            places: Places::new(),
             queue: (
                 config.pool.queue,
                 Duration::from_millis(config.pool.queue_wait_ms),
@@ -138,7 +133,7 @@ impl Pool {
     /// The model that a request gets: the one it names if any backend serves it, else the default,
     /// else the only one there is.
     pub fn resolve(&self, asked: Option<&str>) -> Result<Arc<str>, Error> {
-        self.places.catalog().resolve(asked, &self.default_model)
+        self.places.catalog().resolve(asked)
     }
 
     /// The smallest context, in tokens, of the backends that serve it, where known.
@@ -146,10 +141,20 @@ impl Pool {
         self.places.catalog().entry(model)?.context
     }
 
-    /// A place at the least loaded backend that serves it; `None`: all are full, stand in line.
+    /// A place at a backend that serves the model, whichever is best; `None`: all are full, stand in
+    /// line.
     pub fn lease(&self, model: &str, tried: &[BackendId]) -> Result<Option<Lease>, Error> {
+        self.place(Want {
+            model,
+            affinity: None,
+            tried,
+        })
+    }
+
+    /// The same for a turn that may have been somewhere before.
+    pub fn place(&self, want: Want<'_>) -> Result<Option<Lease>, Error> {
         let mut load = self.places.lock();
-        self.places.take(&mut load, model, tried)
+        self.places.take(&mut load, want)
     }
 
     /// Stands in the model's line until a place is free. Dropping the future leaves the line.
@@ -160,47 +165,8 @@ impl Pool {
     /// How long until one that serves it may take a request again, as far as that is known.
     pub fn back_in(&self, model: &str) -> Option<Duration> {
         let (catalog, now) = (self.places.catalog(), Instant::now());
-        let all = &self.places.backends;
-        let serving = all.iter().filter(|b| catalog.serves(b.id, model));
-        serving.filter_map(|backend| backend.health.wait(now)).min()
-    }
-
-    /// Every backend, as ops read it.
-    pub fn status(&self) -> Vec<BackendStatus> {
-        let catalog = self.places.catalog();
-        let status = |backend: &Arc<Backend>| {
-            let (in_flight, waiting) = self.places.gauges(backend.id);
-            let served = catalog
-                .iter()
-                .filter(|(_, e)| e.backends.contains(&backend.id));
-            let (models, contexts): (Vec<_>, Vec<_>) = served
-                .map(|(name, e)| (name.to_string(), e.context))
-                .unzip();
-            let mut status = BackendStatus {
-                name: backend.name.to_string(),
-                dialect: backend.dialect,
-                url: backend.url.clone(),
-                models,
-                context: contexts.into_iter().flatten().min(),
-                in_flight,
-                waiting,
-                max_concurrent: backend.max_concurrent,
-                served: 0,
-                failed: 0,
-                last_seen_ms: None,
-                last_error: None,
-                last_error_ms: None,
-                condition: backend.health.condition(Instant::now()),
-            };
-            backend.seen.report(&mut status);
-            status
-        };
-        self.places.backends.iter().map(status).collect()
-    }
-
-    /// Those that are in the pool now.
-    fn backends(&self) -> Vec<Arc<Backend>> {
-        self.places.backends.clone()
+        let legs = catalog.entry(model)?.legs();
+        legs.filter_map(|leg| leg.backend.health.wait(now)).min()
     }
 
     /// The backend has become routable: whoever waits for it is let in.
@@ -208,25 +174,25 @@ impl Pool {
         self.places.wake(backend);
     }
 
-    /// Every model.
+    /// Every model and every alias.
     pub fn models(&self) -> Vec<ModelInfo> {
         let catalog = self.places.catalog();
-        let name = |id: &BackendId| self.places.backends[*id].name.to_string();
-        let info = |(model, entry): (&Arc<str>, &catalog::Entry)| ModelInfo {
-            id: model.to_string(),
-            created: self.created,
-            owned_by: entry.backends.iter().map(name).collect(),
-            context: entry.context,
+        let info = |(model, entry): (&Arc<str>, &catalog::Entry)| {
+            let mut owned_by: Vec<String> = Vec::new();
+            for leg in entry.legs() {
+                let name = &*leg.backend.name;
+                if !owned_by.iter().any(|known| known == name) {
+                    owned_by.push(name.to_owned());
+                }
+            }
+            ModelInfo {
+                id: model.to_string(),
+                created: self.created,
+                owned_by,
+                context: entry.context,
+            }
         };
         catalog.iter().map(info).collect()
-    }
-
-    /// Makes the catalog anew from what the backends list.
-    fn publish(&self) {
-        let listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
-        let backends = self.places.backends.iter().map(|b| &**b);
-        self.places
-            .publish(Catalog::of(backends.zip(listings.iter())));
     }
 }
 

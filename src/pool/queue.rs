@@ -3,8 +3,8 @@
 //! was being handed over just then goes to the next.
 
 use super::{
-    BackendId,
-    lease::{Lease, Places},
+    BackendId, Lease,
+    places::{Places, Want},
 };
 use crate::error::Error;
 use std::{
@@ -57,19 +57,20 @@ impl Lines {
         waiter
     }
 
-    /// Takes out the longest waiting that this backend can serve.
+    /// Takes out the longest waiting that this backend can serve, and for which model it waits.
     pub(super) fn first(
         &mut self,
         backend: BackendId,
         serves: impl Fn(&str) -> bool,
-    ) -> Option<Waiter> {
+    ) -> Option<(Arc<str>, Waiter)> {
         let served = self.lines.iter().filter(|(model, _)| serves(model));
         let first = served.filter_map(|(model, line)| {
             let mut able = line.iter().filter(|(_, w)| !w.tried.contains(&backend));
             able.next().map(|(number, _)| (*number, model.clone()))
         });
         let (number, model) = first.min()?;
-        self.leave(&model, number)
+        let waiter = self.leave(&model, number)?;
+        Some((model, waiter))
     }
 }
 
@@ -113,11 +114,17 @@ pub(super) async fn stand(
         what,
         retry_after: 1,
     };
+    let want = Want {
+        model,
+        // Whatever comes free first.
+        affinity: None,
+        tried,
+    };
     let (place, mut called) = oneshot::channel();
     let number = {
         let mut load = places.lock();
         // A place may have come free since the caller looked.
-        if let Some(lease) = places.take(&mut load, model, tried)? {
+        if let Some(lease) = places.take(&mut load, want)? {
             return Ok(lease);
         }
         if load.lines.len(model) >= most {
@@ -136,7 +143,8 @@ pub(super) async fn stand(
     };
     let lease = match tokio::time::timeout(wait, &mut called).await {
         Ok(lease) => lease.ok(),
-        Err(_) if standing.leave() => None,
+        // Where nobody is there any more, that is what is to be told.
+        Err(_) if standing.leave() => places.take(&mut places.lock(), want)?,
         // Called at the last moment.
         Err(_) => called.try_recv().ok(),
     };
