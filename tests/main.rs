@@ -17,6 +17,7 @@ mod health;
 mod honest_streams;
 mod isolation;
 mod mcp;
+mod mcp_clients;
 mod mcp_remote;
 mod memory;
 mod not_said_of_oneself;

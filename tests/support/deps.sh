@@ -10,6 +10,7 @@ python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 [ -x /bin/kill ] || missing+=(procps)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 command -v chromium >/dev/null || missing+=(chromium)
+command -v npm >/dev/null || missing+=(npm)
 if [ ${#missing[@]} -gt 0 ]; then
     as_root=()
     if [ "$(id -u)" != 0 ]; then
@@ -28,6 +29,17 @@ if ! cmp -s "$pins" "$venv/requirements.txt"; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$pins"
     cp "$pins" "$venv/requirements.txt"
+fi
+
+# The MCP Inspector, with the Node.js it wants: a Debian's own is too old. No package's scripts run.
+pins=tests/support/npm npm=target/test-npm
+if ! cmp -s "$pins/package-lock.json" "$npm/package-lock.json"; then
+    rm -rf "$npm"
+    mkdir -p "$npm"
+    cp "$pins/package.json" "$npm"
+    cp "$pins/package-lock.json" "$npm/npm-shrinkwrap.json"
+    npm --prefix "$npm" ci --ignore-scripts --no-audit --no-fund --loglevel=error
+    cp "$pins/package-lock.json" "$npm"
 fi
 
 # Unoptimised: they build in half the time and run for a second.

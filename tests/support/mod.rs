@@ -7,6 +7,7 @@ pub mod door;
 pub mod faults;
 pub mod http;
 pub mod llama;
+pub mod mcp_clients;
 pub mod openai_sdk;
 pub mod postgres;
 pub mod process;

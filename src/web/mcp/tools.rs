@@ -3,10 +3,11 @@
 
 use super::arguments::{Delete, Deleted, Get, Profile, Put};
 use rmcp::{
-    handler::server::tool::schema_for_input,
+    handler::server::tool::{schema_for_input, schema_for_output},
     model::{JsonObject, Tool, ToolAnnotations},
     schemars::JsonSchema,
 };
+use serde_json::Value;
 use std::sync::{Arc, LazyLock};
 
 /// Read the profile.
@@ -59,11 +60,37 @@ fn tool<I: JsonSchema + 'static, O: JsonSchema + 'static>(
     hints: ToolAnnotations,
 ) -> Tool {
     // The types are structs, so there is an object to be had; a test lists them.
-    let input: Arc<JsonObject> = schema_for_input::<I>().unwrap_or_default();
-    Tool::new(name, description, input)
+    let input = schema_for_input::<I>().unwrap_or_default();
+    let output = schema_for_output::<O>();
+    Tool::new(name, description, tidy(&input))
         .with_title(title)
-        .with_output_schema::<O>()
+        .with_raw_output_schema(Arc::new(tidy(&output)))
         .with_annotations(hints)
+}
+
+/// Without what is Rust's: formats that no validator knows, comments broken into lines, and types
+/// that are null as well, which some models' schemas cannot say. (`null` is taken all the same.)
+fn tidy(schema: &JsonObject) -> JsonObject {
+    let mut schema = schema.clone();
+    schema.remove("format");
+    for (name, value) in &mut schema {
+        match value {
+            Value::String(text) if name == "description" => *text = text.replace('\n', " "),
+            Value::Object(inner) => *inner = tidy(inner),
+            Value::Array(all) if name == "type" => {
+                all.retain(|kind| kind != "null");
+                if let [one] = &all[..] {
+                    *value = one.clone();
+                }
+            }
+            Value::Array(all) => {
+                let inner = all.iter_mut().filter_map(Value::as_object_mut);
+                inner.for_each(|inner| *inner = tidy(inner));
+            }
+            _ => {}
+        }
+    }
+    schema
 }
 
 #[cfg(test)]
