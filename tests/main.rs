@@ -6,6 +6,7 @@
 mod support;
 
 mod bad_input;
+mod chaos;
 mod commands;
 mod degraded;
 mod disconnect;
@@ -16,6 +17,7 @@ mod failover;
 mod health;
 mod honest_streams;
 mod isolation;
+mod leak;
 mod mcp;
 mod mcp_clients;
 mod mcp_remote;

@@ -1,4 +1,6 @@
 use super::*;
+use crate::chat::Edits;
+use proptest::prelude::*;
 
 fn parse(body: &str) -> Result<ChatBody, Error> {
     ChatBody::parse(Bytes::copy_from_slice(body.as_bytes()))
@@ -153,4 +155,52 @@ fn how_long_a_large_request_takes() {
         bytes.len(),
         start.elapsed() / runs
     );
+}
+
+/// A request with some bytes of it changed, left out or put in.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let whole = r#"{"model":"m","stream":true,"stream_options":{"include_usage":false},"messages":[
+        {"role":"system","content":"a\ud83d\ude00"},{"role":"user","content":[{"type":"text","text":"中"},
+        {"type":"image_url","image_url":{"url":"data:,x"}}]},{"role":"assistant","content":null,
+        "tool_calls":[{"id":"c"}]},{"role":"tool","content":"x"}]}"#;
+    let change = (
+        any::<prop::sample::Index>(),
+        0..3u8,
+        any::<u8>(),
+        any::<bool>(),
+    );
+    prop::collection::vec(change, 0..6).prop_map(move |changes| {
+        let mut bytes = whole.as_bytes().to_vec();
+        for (at, what, byte, mark) in changes {
+            let marks = b"{}[]\",:\\n0";
+            let byte = if mark {
+                marks[usize::from(byte) % marks.len()]
+            } else {
+                byte
+            };
+            match (what, at.index(bytes.len())) {
+                (0, at) => bytes[at] = byte,
+                (1, at) => drop(bytes.remove(at)),
+                (_, at) => bytes.insert(at, byte),
+            }
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_read_or_refused(bytes in mutated()) {
+        let Ok(body) = ChatBody::parse(bytes.into()) else { return Ok(()) };
+        let mut edits = Edits::default();
+        edits.usage(&body);
+        edits.model(&body, "other");
+        for message in &body.messages {
+            body.text_of(message);
+            edits.append(&body, &message.content, "x");
+        }
+        let edited = edits.apply(&body.bytes);
+        let edited = ChatBody::parse(edited).expect("still a request");
+        prop_assert_eq!(edited.model.unwrap().0, "other");
+    }
 }

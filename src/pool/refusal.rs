@@ -113,6 +113,7 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn said(message: &str, code: Option<&str>, param: Option<&str>) -> Said {
         Said {
@@ -176,5 +177,21 @@ mod tests {
         assert!(said(r#"{"error":"x"}"#).unwrap().is_some());
         let object = r#"{"object":"error","message":"x"}"#;
         assert!(said(object).unwrap().is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(
+            words in prop::collection::vec(prop::sample::select(vec![
+                "{", "}", "[", "]", ",", ":", "\"error\"", "\"message\"", "\"code\"", "\"detail\"",
+                "\"msg\"", "null", "7", "\"\\ud800\"", "\"", "中", "<html>",
+            ]), 0..24),
+            bytes in prop::collection::vec(any::<u8>(), 0..16),
+        ) {
+            for body in [[words.concat().as_bytes(), &bytes[..]].concat(), bytes.clone()] {
+                read(&body);
+                let _ = under_200(&body);
+            }
+        }
     }
 }

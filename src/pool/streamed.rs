@@ -28,6 +28,15 @@ impl Streamed {
         }
     }
 
+    /// These reads, for tests.
+    #[cfg(test)]
+    pub fn of(reads: Vec<Bytes>) -> Self {
+        let never = tokio::time::Instant::now() + std::time::Duration::from_secs(3600);
+        let patience = Patience::new(never, std::time::Duration::from_secs(3600), never);
+        let reads = reads.into_iter().map(Ok);
+        Streamed::new(futures_util::stream::iter(reads), patience)
+    }
+
     /// The first content has come: from now on it is the time between two reads that counts.
     pub fn begun(&mut self) {
         self.patience.begun();

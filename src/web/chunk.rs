@@ -183,6 +183,7 @@ impl Transcript {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn only_what_must_be_read_is_notable() {
@@ -214,5 +215,26 @@ mod tests {
             transcript.note(Bytes::from_static(data.as_bytes()));
         }
         assert_eq!(transcript.take(), "你好\n!");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(
+            members in prop::collection::vec(prop::sample::select(vec![
+                "{", "}", "[", "]", ",", ":", "\"choices\"", "\"delta\"", "\"content\"", "\"usage\"",
+                "\"error\"", "\"finish_reason\"", "null", "\"stop\"", "\"\\ud800\"", "1e999", "\"", "中",
+            ]), 0..24),
+            bytes in prop::collection::vec(any::<u8>(), 0..16),
+        ) {
+            for data in [[members.concat().as_bytes(), &bytes[..]].concat(), bytes.clone()] {
+                judge(&data);
+                if let Some(chunk) = Chunk::read(&data) {
+                    let _ = (chunk.text(), chunk.failure(), chunk.only_usage());
+                }
+                let mut transcript = Transcript::default();
+                transcript.note(data.into());
+                transcript.take();
+            }
+        }
     }
 }

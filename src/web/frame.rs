@@ -8,6 +8,8 @@ use memchr::memchr2;
 /// An event beyond this is no token: a backend that sends it is broken or hostile.
 const LARGEST: usize = 4 << 20;
 
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
 /// Cuts reads into whole events.
 #[derive(Default)]
 pub struct Framer {
@@ -26,12 +28,12 @@ pub struct TooLong;
 impl Framer {
     /// Adds a read, and returns the events that are now whole: one slice, and where each ends.
     pub fn feed(&mut self, read: Bytes, ends: &mut Vec<usize>) -> Result<Bytes, TooLong> {
-        let mut read = read;
-        if !self.begun && !read.is_empty() {
-            self.begun = true;
-            if read.starts_with(b"\xEF\xBB\xBF") {
-                read = read.slice(3..);
-            }
+        let mut read = match self.begun {
+            true => read,
+            false => self.begin(read),
+        };
+        if !self.begun {
+            return Ok(Bytes::new());
         }
         if !self.rest.is_empty() {
             self.rest.extend_from_slice(&read);
@@ -53,6 +55,26 @@ impl Framer {
         self.line = line - start;
         read.truncate(start);
         Ok(read)
+    }
+
+    /// Takes a byte order mark off the very start, which may come in pieces too.
+    fn begin(&mut self, read: Bytes) -> Bytes {
+        let start = match self.rest.is_empty() {
+            true => read,
+            false => {
+                self.rest.extend_from_slice(&read);
+                self.rest.split().freeze()
+            }
+        };
+        if BOM.starts_with(&start) && start.len() < BOM.len() {
+            self.rest.extend_from_slice(&start);
+            return Bytes::new();
+        }
+        self.begun = true;
+        match start.starts_with(BOM) {
+            true => start.slice(BOM.len()..),
+            false => start,
+        }
     }
 
     /// What is left when the stream ends: a last event without its blank line.
@@ -138,6 +160,40 @@ mod tests {
             let reads: Vec<_> = cuts.windows(2).map(|w| &STREAM[w[0]..w[1]]).collect();
             prop_assert_eq!(events(&reads), events(&[STREAM]));
         }
+    }
+
+    /// Bytes of which streams are made, and some that do not belong there.
+    fn soup() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop::sample::select(vec![
+            "data: ", "data:", "data", ":", ": x", "\n", "\n", "\r", "\r\n", "\n\n", "{}", "中",
+            "\u{feff}", " ", "id: 1", "[DONE]",
+        ]);
+        let byte = any::<u8>().prop_map(|byte| vec![byte]);
+        let piece = prop_oneof![8 => piece.prop_map(|p| p.as_bytes().to_vec()), 1 => byte];
+        let marked = any::<bool>().prop_map(|yes| if yes { BOM.to_vec() } else { Vec::new() });
+        (marked, prop::collection::vec(piece, 0..40))
+            .prop_map(|(mark, pieces)| [mark, pieces.concat()].concat())
+    }
+
+    proptest! {
+        #[test]
+        fn so_it_does_whatever_comes(
+            soup in soup(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..9),
+        ) {
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(soup.len() + 1)).collect();
+            cuts.extend([0, soup.len()]);
+            cuts.sort_unstable();
+            let reads: Vec<_> = cuts.windows(2).map(|w| &soup[w[0]..w[1]]).collect();
+            prop_assert_eq!(events(&reads), events(&[&soup]));
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_no_event() {
+        let stream = "\u{feff}data: a\n\n".as_bytes();
+        let reads: Vec<_> = stream.chunks(1).collect();
+        assert_eq!(events(&reads), [b"a"]);
+        assert_eq!(events(&[stream]), [b"a"]);
     }
 
     #[test]

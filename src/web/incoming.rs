@@ -148,3 +148,97 @@ fn has_begun(events: &Events) -> Result<bool, Error> {
     }
     Ok(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What of these reads would reach the relay: why it has not begun, or its events.
+    fn read(reads: &[&[u8]]) -> Result<Vec<Bytes>, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_time().build().unwrap();
+        let reads = reads.iter().map(|read| Bytes::copy_from_slice(read));
+        runtime.block_on(async {
+            let mut incoming = Incoming::new(Streamed::of(reads.collect()));
+            incoming.begin().await.map_err(|e| e.to_string())?;
+            let mut all = Vec::new();
+            while let Some(events) = incoming.next().await {
+                let events = events.map_err(|e| e.to_string())?;
+                let mut from = 0;
+                for &end in &events.ends {
+                    all.extend(data(&events.whole.slice(from..end)));
+                    from = end;
+                }
+                incoming.recycle(events);
+            }
+            Ok(all)
+        })
+    }
+
+    const ROLE: &str = r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#;
+    const TOKEN: &str = r#"{"choices":[{"delta":{"content":"中"}}]}"#;
+    const STOP: &str = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+
+    fn stream() -> impl Strategy<Value = Vec<u8>> {
+        let event = |data: &str| format!("data: {data}\n\n");
+        let pieces = vec![
+            event(ROLE),
+            event(TOKEN),
+            event(STOP),
+            event(r#"{"error":{"message":"boom"}}"#),
+            event("[DONE]"),
+            event("hello"),
+            event("").replace('\n', "\r\n"),
+            event(&TOKEN.replace(",", ",\ndata: ")),
+            event(TOKEN).replace('\n', "\r"),
+            ": ping\n\n".into(),
+            "data: {\"choices\":[".into(),
+            "\n".into(),
+        ];
+        let piece = prop::sample::select(pieces);
+        prop::collection::vec(piece, 0..8).prop_map(|all| all.concat().into_bytes())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn however_it_is_cut_the_same_arrives(
+            stream in stream(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+            cuts.extend([0, stream.len()]);
+            cuts.sort_unstable();
+            let reads: Vec<_> = cuts.windows(2).map(|w| &stream[w[0]..w[1]]).collect();
+            let whole = read(&[&stream]);
+            prop_assert_eq!(read(&reads), whole.clone());
+            let bytes: Vec<_> = stream.chunks(1).collect();
+            prop_assert_eq!(read(&bytes), whole);
+        }
+    }
+
+    #[test]
+    fn a_last_event_is_whole_or_nothing() {
+        let whole = format!("data: {TOKEN}\n\ndata: {STOP}");
+        assert_eq!(read(&[whole.as_bytes()]).unwrap(), [TOKEN, STOP]);
+        let half = format!("data: {TOKEN}\n\ndata: {}", &STOP[..20]);
+        assert_eq!(read(&[half.as_bytes()]).unwrap(), [TOKEN]);
+    }
+
+    #[test]
+    fn what_never_begins_says_why() {
+        for (stream, why) in [
+            (String::new(), "without a finish reason"),
+            (format!("data: {ROLE}\n\n"), "without a finish reason"),
+            (
+                format!("data: {ROLE}\n\ndata: [DONE]\n\n"),
+                "without a finish reason",
+            ),
+            ("data: {\"error\":\"boom\"}\n\n".into(), "boom"),
+            ("data: <html>\n\n".into(), "not a chat"),
+        ] {
+            let error = read(&[stream.as_bytes()]).unwrap_err();
+            assert!(error.contains(why), "{stream}: {error}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ pub mod process;
 pub mod python;
 pub mod server;
 pub mod store;
+pub mod storm;
 pub mod tap;
 pub mod upstream;
 

@@ -99,6 +99,11 @@ impl Process {
         );
     }
 
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it has ended already")
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
