@@ -58,3 +58,33 @@ pub(super) fn fold(c: char, mut put: impl FnMut(char)) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folded(text: &str) -> String {
+        let mut folded = String::new();
+        for c in compose(text).chars() {
+            fold(c, |c| folded.push(c));
+        }
+        folded
+    }
+
+    #[test]
+    fn spellings_of_the_same_become_equal() {
+        for (a, b) in [
+            ("ＡＢＣ１２", "abc12"),
+            ("Café", "cafe"),
+            ("Cafe\u{301}", "cafe"),
+            ("ÅNGSTRÖM", "angstrom"),
+            ("頁面路由", "页面路由"),
+            ("ﾃﾞｰﾀ", "データ"),
+            ("\u{1112}\u{1161}\u{11AB}글", "한글"),
+            ("ﬁne", "fine"),
+        ] {
+            assert_eq!(folded(a), b);
+        }
+        assert_eq!(folded("が"), "が", "a voiced kana is a letter of its own");
+    }
+}

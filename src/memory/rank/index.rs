@@ -1,11 +1,8 @@
-//! One user's memories, ready to be searched: an inverted index that grows in place.
+//! One user's memories, ready to be searched: an inverted index that grows and shrinks in place.
+//! A document costs what its text costs, whatever is there already, and its text is shared.
 
 use super::token::{self, Term};
-use std::{
-    collections::{HashMap, HashSet},
-    mem::size_of,
-    sync::Arc,
-};
+use std::{collections::HashMap, mem::size_of, sync::Arc};
 
 /// A memory: one side of a turn, or an imported item.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +25,8 @@ pub(super) struct Posting(u32);
 
 const COUNT_BITS: u32 = 6;
 const MOST_COUNTED: u32 = (1 << COUNT_BITS) - 1;
+/// So many documents have numbers; one more is not taken in.
+const MOST_DOCS: usize = 1 << (u32::BITS - COUNT_BITS);
 
 impl Posting {
     fn new(doc: u32, count: usize) -> Self {
@@ -44,34 +43,46 @@ impl Posting {
     }
 }
 
-/// What the index knows of a document.
-#[derive(Clone)]
-pub(super) struct Entry {
-    pub(super) doc: Doc,
-    /// How many terms it has.
+/// A conversation.
+#[derive(Clone, Default)]
+pub(super) struct Session {
+    /// Its documents, in the order they were said.
+    pub(super) docs: Vec<u32>,
+    /// How many terms they have.
     pub(super) length: f32,
-    /// The number of its session.
-    pub(super) session: u32,
-    /// The number of its speaker.
-    pub(super) role: u32,
 }
 
-/// One user's memories. Adding one costs what its text costs; the texts are shared.
+/// A speaker.
+#[derive(Clone)]
+pub(super) struct Speaker {
+    /// As documents name it.
+    pub(super) role: Arc<str>,
+    /// The terms of the name; none where the role is only a role.
+    pub(super) name: Vec<Term>,
+    /// How many documents it has.
+    docs: usize,
+}
+
+/// One user's memories.
 #[derive(Clone, Default)]
 pub struct Index {
-    pub(super) entries: Vec<Entry>,
-    pub(super) postings: HashMap<Term, Vec<Posting>>,
-    /// Each session's documents in the order they were said.
-    pub(super) sessions: Vec<Vec<u32>>,
+    /// By number; a removed document leaves its number empty.
+    docs: Vec<Option<Doc>>,
+    /// By number: how many terms, which session, which speaker.
+    pub(super) lengths: Vec<f32>,
+    pub(super) session_of: Vec<u32>,
+    pub(super) speaker_of: Vec<u32>,
+    /// Where each term stands, by document number.
+    postings: HashMap<Term, Vec<Posting>>,
+    pub(super) sessions: Vec<Session>,
     session_numbers: HashMap<Arc<str>, u32>,
-    /// How many terms each session has.
-    pub(super) session_lengths: Vec<f32>,
-    /// Who speaks.
-    roles: Vec<Arc<str>>,
-    /// The words of the speakers' names: whose words are wanted, more than what they say.
-    pub(super) names: HashSet<Term>,
+    pub(super) speakers: Vec<Speaker>,
+    /// Of the documents that are there: how many, their terms, their bytes.
+    live: usize,
     pub(super) total_length: f64,
     text_bytes: usize,
+    /// How many postings there are.
+    posted: usize,
 }
 
 impl Index {
@@ -80,101 +91,256 @@ impl Index {
         Index::default()
     }
 
-    /// How many documents there are; their numbers are 0 up to this.
+    /// How many documents there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.live
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.live == 0
     }
 
-    /// A document by its number.
+    /// Every document's number is below this.
+    pub fn numbers(&self) -> usize {
+        self.docs.len()
+    }
+
+    /// A document by its number; none where it was removed.
     pub fn doc(&self, number: usize) -> Option<&Doc> {
-        self.entries.get(number).map(|entry| &entry.doc)
+        self.docs.get(number)?.as_ref()
     }
 
-    /// Adds a document; the order of time need not be kept.
+    /// Where a term stands.
+    pub(super) fn postings(&self, term: Term) -> &[Posting] {
+        self.postings.get(&term).map_or(&[], Vec::as_slice)
+    }
+
+    /// Adds a document, under the next number; the order of time need not be kept.
     pub fn push(&mut self, doc: Doc) {
-        let Ok(number) = u32::try_from(self.entries.len()) else {
+        if self.docs.len() >= MOST_DOCS {
             return;
-        };
+        }
+        let number = self.docs.len() as u32;
         let mut terms = token::terms(&doc.text);
         let length = terms.len() as f32;
         terms.sort_unstable();
         for run in terms.chunk_by(|a, b| a == b) {
             let postings = self.postings.entry(run[0]).or_default();
             postings.push(Posting::new(number, run.len()));
+            self.posted += 1;
         }
+        let session = self.session(&doc);
+        let speaker = self.speaker(&doc.role);
+        let docs = &self.sessions[session as usize].docs;
+        let said = |&other: &u32| {
+            self.doc(other as usize)
+                .is_some_and(|o| o.at_ms <= doc.at_ms)
+        };
+        let place = docs.partition_point(said);
+        let session_entry = &mut self.sessions[session as usize];
+        session_entry.docs.insert(place, number);
+        session_entry.length += length;
+        self.speakers[speaker as usize].docs += 1;
+        self.lengths.push(length);
+        self.session_of.push(session);
+        self.speaker_of.push(speaker);
+        self.live += 1;
         self.total_length += f64::from(length);
-        self.text_bytes += doc.text.len() + doc.id.len();
-        let next = self.session_numbers.len() as u32;
-        let session = *self
-            .session_numbers
-            .entry(doc.session.clone())
-            .or_insert(next);
-        if session == next {
-            self.sessions.push(Vec::new());
-            self.session_lengths.push(0.0);
-        }
-        self.session_lengths[session as usize] += length;
-        let role = self.role(&doc.role);
-        let members = &mut self.sessions[session as usize];
-        let entries = &self.entries;
-        let place = members.partition_point(|&d| entries[d as usize].doc.at_ms <= doc.at_ms);
-        members.insert(place, number);
-        self.entries.push(Entry {
-            doc,
-            length,
-            session,
-            role,
-        });
+        self.text_bytes += bytes(&doc);
+        self.docs.push(Some(doc));
     }
 
-    fn role(&mut self, role: &Arc<str>) -> u32 {
-        if let Some(known) = self.roles.iter().position(|known| known == role) {
+    fn session(&mut self, doc: &Doc) -> u32 {
+        if let Some(&known) = self.session_numbers.get(&doc.session) {
+            return known;
+        }
+        let number = self.sessions.len() as u32;
+        self.session_numbers.insert(doc.session.clone(), number);
+        self.sessions.push(Session::default());
+        number
+    }
+
+    fn speaker(&mut self, role: &Arc<str>) -> u32 {
+        if let Some(known) = self.speakers.iter().position(|known| known.role == *role) {
             return known as u32;
         }
-        if !matches!(&**role, "user" | "assistant") {
-            self.names.extend(token::terms(role));
-        }
-        self.roles.push(role.clone());
-        self.roles.len() as u32 - 1
+        let name = match &**role {
+            "user" | "assistant" | "system" => Vec::new(),
+            name => token::terms(name),
+        };
+        let role = role.clone();
+        self.speakers.push(Speaker {
+            role,
+            name,
+            docs: 0,
+        });
+        self.speakers.len() as u32 - 1
     }
 
-    /// The speakers, by number.
-    pub(super) fn roles(&self) -> impl Iterator<Item = &str> {
-        self.roles.iter().map(|role| &**role)
+    /// The terms of the names of those who speak.
+    pub(super) fn names(&self) -> Vec<Term> {
+        let speakers = self.speakers.iter().filter(|speaker| speaker.docs > 0);
+        speakers
+            .flat_map(|speaker| speaker.name.iter().copied())
+            .collect()
     }
 
-    /// Removes a document (both sides, where it is a turn). Later documents get new numbers.
+    /// Removes a document (both sides, where it is a turn). The others keep their numbers.
     pub fn remove(&mut self, id: &str) -> bool {
-        if !self.entries.iter().any(|entry| *entry.doc.id == *id) {
-            return false;
+        let numbered = self.docs.iter().enumerate();
+        let found = numbered.filter(|(_, doc)| doc.as_ref().is_some_and(|doc| *doc.id == *id));
+        let found: Vec<usize> = found.map(|(number, _)| number).collect();
+        for &number in &found {
+            self.remove_number(number);
         }
-        let kept = std::mem::take(self).entries;
-        for entry in kept.into_iter().filter(|entry| *entry.doc.id != *id) {
-            self.push(entry.doc);
+        !found.is_empty()
+    }
+
+    fn remove_number(&mut self, number: usize) {
+        let Some(doc) = self.docs[number].take() else {
+            return;
+        };
+        let mut terms = token::terms(&doc.text);
+        terms.sort_unstable();
+        terms.dedup();
+        for term in terms {
+            let Some(postings) = self.postings.get_mut(&term) else {
+                continue;
+            };
+            if let Ok(place) = postings.binary_search_by_key(&number, |p| p.doc()) {
+                postings.remove(place);
+                self.posted -= 1;
+            }
+            if postings.is_empty() {
+                self.postings.remove(&term);
+            }
         }
-        true
+        let length = std::mem::take(&mut self.lengths[number]);
+        let session = &mut self.sessions[self.session_of[number] as usize];
+        session.docs.retain(|&other| other as usize != number);
+        session.length -= length;
+        self.speakers[self.speaker_of[number] as usize].docs -= 1;
+        self.live -= 1;
+        self.total_length -= f64::from(length);
+        self.text_bytes -= bytes(&doc);
     }
 
     /// About what it takes in memory, the texts included.
     pub fn bytes(&self) -> usize {
-        let lists = self
-            .postings
-            .values()
-            .map(|list| list.capacity() * size_of::<Posting>());
-        let table = self.postings.capacity() * (size_of::<Term>() + size_of::<Vec<Posting>>() + 1);
-        let sessions = self
-            .sessions
-            .iter()
-            .map(|members| members.capacity() * 4 + 64);
-        lists.sum::<usize>()
-            + table
-            + sessions.sum::<usize>()
-            + self.entries.capacity() * size_of::<Entry>()
+        // A list has some room left, and the allocator its own book-keeping.
+        const LIST: usize = size_of::<Term>() + size_of::<Vec<Posting>>() + 24;
+        const DOC: usize = size_of::<Option<Doc>>() + 12;
+        const SESSION: usize = 96;
+        self.posted * size_of::<Posting>() * 3 / 2
+            + self.postings.capacity() * LIST
+            + self.docs.capacity() * DOC
+            + self.sessions.len() * (SESSION + size_of::<Session>())
             + self.text_bytes
+    }
+}
+
+fn bytes(doc: &Doc) -> usize {
+    const COUNTERS: usize = 16;
+    doc.text.len() + doc.id.len() + 2 * COUNTERS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Query;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn doc(n: usize, (session, at, text): &(u8, i8, String)) -> Doc {
+        let role = ["user", "assistant", "Anna"][n % 3];
+        Doc {
+            id: format!("d{n}").into(),
+            session: session.to_string().into(),
+            at_ms: i64::from(*at) * 3_600_000,
+            role: role.into(),
+            text: text.as_str().into(),
+        }
+    }
+
+    fn ranking(index: &Index, query: &Query<'_>) -> Vec<(String, String)> {
+        let hits = index.search(query, 1_000).into_iter();
+        let named = hits.map(|hit| {
+            let doc = index.doc(hit.doc).unwrap();
+            (doc.id.to_string(), format!("{:.4}", hit.score))
+        });
+        named.collect()
+    }
+
+    fn texts() -> impl Strategy<Value = Vec<(u8, i8, String)>> {
+        let word = prop::sample::select(vec![
+            "cat ",
+            "walked ",
+            "猫",
+            "喜欢",
+            "上周",
+            "Anna ",
+            "路由",
+            "犬が",
+            "고양이 ",
+            "5月2日",
+            "!",
+        ]);
+        let text = prop::collection::vec(word, 0..8).prop_map(|words| words.concat());
+        prop::collection::vec((0..4_u8, any::<i8>(), text), 0..24)
+    }
+
+    proptest! {
+        #[test]
+        fn an_index_that_lost_documents_ranks_like_one_that_never_had_them(
+            texts in texts(), removed in prop::collection::vec(any::<bool>(), 24), text in ".{0,12}|猫喜欢.{0,3}|Anna cat",
+        ) {
+            let (mut index, mut fresh) = (Index::new(), Index::new());
+            for (n, text) in texts.iter().enumerate() {
+                index.push(doc(n, text));
+            }
+            for (n, text) in texts.iter().enumerate() {
+                if removed[n] {
+                    let id = format!("d{n}");
+                    prop_assert!(index.remove(&id));
+                } else {
+                    fresh.push(doc(n, text));
+                }
+            }
+            let query = Query { text: &text, ..Query::default() };
+            prop_assert_eq!(ranking(&index, &query), ranking(&fresh, &query));
+            prop_assert_eq!(index.len(), fresh.len());
+            prop_assert_eq!(index.posted, fresh.posted);
+        }
+
+        #[test]
+        fn no_text_breaks_it(texts in prop::collection::vec((0..3_u8, any::<i8>(), ".{0,40}"), 0..8), text in ".{0,40}", now in any::<i64>(), offset in any::<i32>()) {
+            let mut index = Index::new();
+            for (n, text) in texts.iter().enumerate() {
+                index.push(doc(n, text));
+            }
+            let context = [("user", text.as_str())];
+            let query = Query { text: &text, context: &context, now_ms: now, utc_offset_min: offset, semantic: None };
+            let hits = index.search(&query, 5);
+            prop_assert!(hits.len() <= 5);
+            for hit in hits {
+                prop_assert!((hit.score - hit.why.total()).abs() < 1e-9 && hit.score.is_finite());
+            }
+        }
+    }
+
+    #[test]
+    fn both_sides_of_a_turn_go_together() {
+        let mut index = Index::new();
+        for role in ["user", "assistant"] {
+            let turn = doc(0, &(0, 0, "路由".to_owned()));
+            index.push(Doc {
+                role: role.into(),
+                ..turn
+            });
+        }
+        assert!(index.remove("d0"));
+        assert!(!index.remove("d0"));
+        assert!(index.is_empty() && index.doc(0).is_none());
+        assert_eq!(index.numbers(), 2);
     }
 }

@@ -6,11 +6,14 @@
 mod date;
 mod fold;
 mod index;
-mod related;
 mod role;
 mod score;
+mod search;
+mod sought;
 mod stem;
+mod themes;
 mod token;
+mod weights;
 
 pub use index::{Doc, Index};
 
@@ -129,5 +132,98 @@ mod tests {
         let index = index(&["I bought running shoes", "She went hiking"]);
         assert_eq!(first(&index, "What did I buy?"), Some(0));
         assert_eq!(first(&index, "hikes"), Some(1));
+    }
+
+    #[test]
+    fn themes_bridge_what_shares_no_word() {
+        let index = index(&[
+            "我老婆是三甲医院的护士",
+            "I am allergic to nuts",
+            "今天真热",
+        ]);
+        assert_eq!(first(&index, "我爱人从事什么职业？"), Some(0));
+        assert_eq!(first(&index, "有什么忌口？"), Some(1));
+    }
+
+    #[test]
+    fn an_answer_is_found_by_its_question() {
+        let mut index = index(&["今天真热", "晚安"]);
+        for (n, text) in ["你去了哪个公园？", "绿禾，樱花开了"]
+            .into_iter()
+            .enumerate()
+        {
+            index.push(Doc {
+                id: format!("t{n}").into(),
+                session: "s".into(),
+                at_ms: n as i64,
+                role: "user".into(),
+                text: text.into(),
+            });
+        }
+        let query = Query {
+            text: "公园",
+            ..Query::default()
+        };
+        let hits = index.search(&query, 9);
+        assert_eq!(hits.iter().map(|hit| hit.doc).collect::<Vec<_>>(), [2, 3]);
+        assert!(hits[1].why.neighbours > 0.0 && hits[1].why.lexical == 0.0);
+    }
+
+    #[test]
+    fn the_chat_before_says_what_it_is_about() {
+        let index = index(&["Bart loves pizza with bacon", "Bart went to the zoo"]);
+        let context = [
+            ("user", "I found a great pizza place"),
+            ("assistant", "Nice!"),
+        ];
+        let query = Query {
+            text: "Yes, very cozy!",
+            context: &context,
+            ..Query::default()
+        };
+        let hits = index.search(&query, 1);
+        assert_eq!(hits[0].doc, 0);
+        assert!(hits[0].why.chat > 0.0);
+    }
+
+    #[test]
+    fn meaning_counts_by_its_weight() {
+        let index = index(&["alpha", "beta"]);
+        let semantic = Semantic {
+            similarities: &[0.0, 0.9],
+            weight: 1.0,
+        };
+        let query = Query {
+            text: "gamma",
+            semantic: Some(semantic),
+            ..Query::default()
+        };
+        let hits = index.search(&query, 9);
+        assert_eq!(hits.len(), 1);
+        assert_eq!((hits[0].doc, hits[0].why.semantic > 0.8), (1, true));
+    }
+
+    #[test]
+    fn of_equals_the_newer_comes_first_then_the_lower_id() {
+        let mut index = Index::new();
+        for (id, at_ms) in [("b", 1), ("a", 1), ("c", 2)] {
+            index.push(Doc {
+                id: id.into(),
+                session: id.into(),
+                at_ms,
+                role: "user".into(),
+                text: "路由".into(),
+            });
+        }
+        let query = Query {
+            text: "路由",
+            ..Query::default()
+        };
+        let hits = index.search(&query, 9);
+        let ids: Vec<_> = hits
+            .iter()
+            .map(|hit| &*index.doc(hit.doc).unwrap().id)
+            .collect();
+        assert_eq!(ids, ["c", "a", "b"]);
     }
 }

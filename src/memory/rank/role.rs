@@ -67,3 +67,24 @@ fn mentions(text: &str, name: &str) -> bool {
             apart(before) && apart(after)
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_says_whose_words_it_wants() {
+        let whose = |text| {
+            let roles = ["user", "assistant", "Anna", "Jo"];
+            let wanted = wanted(text, roles.into_iter());
+            let named = roles.into_iter().zip(wanted).filter(|(_, wanted)| *wanted);
+            named.map(|(role, _)| role).collect::<Vec<_>>()
+        };
+        assert_eq!(whose("我对什么过敏？"), ["user"]);
+        assert_eq!(whose("你给我推荐过哪些书？"), ["assistant"]);
+        assert_eq!(whose("我和你说过我的计划吗？"), ["user"]);
+        assert_eq!(whose("What did you suggest?"), ["assistant"]);
+        assert_eq!(whose("Where did I go?"), ["user"]);
+        assert_eq!(whose("When did anna move? Not Joanna."), ["user", "Anna"]);
+    }
+}

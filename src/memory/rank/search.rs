@@ -1,0 +1,119 @@
+//! The ranking: every signal as a part of one sum, so that a result can be explained by it.
+
+use super::{
+    Explain, Hit, Index, Query,
+    date::{self, Days},
+    role,
+    score::Scores,
+    sought::sought,
+    weights::Weights,
+};
+use std::cmp::Ordering;
+
+impl Index {
+    /// The `k` memories that matter most, best first. Equal ones: the newer, then the lower id.
+    pub fn search(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
+        self.ranked(query, k, &Weights::default())
+    }
+
+    pub(crate) fn ranked(&self, query: &Query<'_>, k: usize, weights: &Weights) -> Vec<Hit> {
+        let scores = self.scores(&sought(query, &self.names(), weights), weights);
+        let best = scores.question.iter().copied().fold(0.0, f32::max);
+        let signals = Signals {
+            query,
+            weights,
+            days: date::days(query.text, query.now_ms, query.utc_offset_min),
+            roles: role::wanted(query.text, self.speakers.iter().map(|s| &*s.role)),
+            unit: if best > 0.0 { best } else { 1.0 },
+            scores,
+        };
+        let mut hits: Vec<Hit> = Vec::new();
+        for (number, session) in self.sessions.iter().enumerate() {
+            for place in 0..session.docs.len() {
+                hits.extend(self.hit(number, place, &signals));
+            }
+        }
+        if k < hits.len() {
+            hits.select_nth_unstable_by(k, |a, b| self.order(a, b));
+            hits.truncate(k);
+        }
+        hits.sort_unstable_by(|a, b| self.order(a, b));
+        hits
+    }
+
+    /// Best first.
+    fn order(&self, a: &Hit, b: &Hit) -> Ordering {
+        let key = |hit: &Hit| self.doc(hit.doc).map(|doc| (doc.at_ms, &doc.id));
+        let tied = || match (key(a), key(b)) {
+            (Some((a_ms, a_id)), Some((b_ms, b_id))) => b_ms.cmp(&a_ms).then(a_id.cmp(b_id)),
+            _ => Ordering::Equal,
+        };
+        let scores = b.score.total_cmp(&a.score).then_with(tied);
+        scores.then(a.doc.cmp(&b.doc))
+    }
+
+    /// What speaks for the document at a place of a session, if anything does.
+    fn hit(&self, session: usize, place: usize, signals: &Signals<'_>) -> Option<Hit> {
+        let (docs, weights) = (&self.sessions[session].docs, signals.weights);
+        let at = |place: Option<usize>, scores: &[f32]| {
+            let doc = place.and_then(|place| docs.get(place));
+            doc.map_or(0.0, |&doc| scores[doc as usize])
+        };
+        let around = |scores: &[f32]| {
+            weights.before * at(place.checked_sub(1), scores)
+                + weights.before_that * at(place.checked_sub(2), scores)
+                + weights.after * at(place.checked_add(1), scores)
+        };
+        let (doc, scores) = (docs[place] as usize, &signals.scores);
+        let mut why = Explain {
+            lexical: scores.question[doc].into(),
+            neighbours: around(&scores.question).into(),
+            session: (weights.session * scores.session[session]).into(),
+            date: self.date(doc, signals).into(),
+            role: 0.0,
+            chat: (scores.chat[doc] + around(&scores.chat)).into(),
+            semantic: signals.semantic(doc).into(),
+        };
+        if why.total() <= 0.0 {
+            return None;
+        }
+        // Who said it alone is no reason.
+        if signals.roles[self.speaker_of[doc] as usize] {
+            why.role = (weights.role * signals.unit).into();
+        }
+        let score = why.total();
+        Some(Hit { doc, score, why })
+    }
+
+    fn date(&self, doc: usize, signals: &Signals<'_>) -> f32 {
+        let at_ms = self.doc(doc).map_or(i64::MIN, |doc| doc.at_ms);
+        signals.weights.date * signals.unit * signals.days.nearness(at_ms)
+    }
+}
+
+/// All that a search knows before it looks at each document.
+struct Signals<'a> {
+    query: &'a Query<'a>,
+    weights: &'a Weights,
+    scores: Scores,
+    /// The days that the question names.
+    days: Days,
+    /// By speaker: whether the question asks for their words.
+    roles: Vec<bool>,
+    /// The best lexical score, in which signals that have no words are measured.
+    unit: f32,
+}
+
+impl Signals<'_> {
+    fn semantic(&self, doc: usize) -> f32 {
+        self.query.semantic.map_or(0.0, |semantic| {
+            let alike = semantic.similarities.get(doc).copied().unwrap_or_default();
+            let alike = if alike.is_finite() {
+                alike.clamp(0.0, 1.0)
+            } else {
+                0.0
+            };
+            self.unit * semantic.weight * alike
+        })
+    }
+}

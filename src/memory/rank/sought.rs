@@ -1,0 +1,99 @@
+//! What to look for: the terms of the question, the themes they belong to, and the same of the
+//! chat before it.
+
+use super::{
+    Query,
+    themes::{THEMES, Theme},
+    token::{self, Term},
+    weights::{CHAT_MESSAGES, Weights},
+};
+use std::collections::HashMap;
+
+/// Something to look for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Sought {
+    /// A term.
+    Term(Term),
+    /// Any word of a theme.
+    Theme(Theme),
+}
+
+/// How much it is sought.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Weight {
+    /// By the question.
+    pub(super) question: f32,
+    /// By the chat before it.
+    pub(super) chat: f32,
+}
+
+/// What a query looks for, in a fixed order, so that sums always come out the same. The speakers'
+/// `names` are not sought in what is said: who speaks is another signal.
+pub(super) fn sought(
+    query: &Query<'_>,
+    names: &[Term],
+    weights: &Weights,
+) -> Vec<(Sought, Weight)> {
+    let mut sought = HashMap::<Sought, Weight>::new();
+    for (what, weight) in of_text(query.text, names, weights, false) {
+        sought.entry(what).or_default().question = weight;
+    }
+    if asks_when(query.text) {
+        let time = &mut sought
+            .entry(Sought::Theme(THEMES.time()))
+            .or_default()
+            .question;
+        *time = time.max(weights.when);
+    }
+    let mut decay = 1.0;
+    for (_, text) in query.context.iter().rev().take(CHAT_MESSAGES) {
+        decay *= weights.decay;
+        for (what, weight) in of_text(text, names, weights, true) {
+            sought.entry(what).or_default().chat += decay * weight;
+        }
+    }
+    let mut sought: Vec<_> = sought.into_iter().collect();
+    sought.sort_unstable_by_key(|(what, _)| *what);
+    sought
+}
+
+/// So much of a text is read: a pasted document is no question.
+const CHARS: usize = 2_000;
+
+fn of_text(text: &str, names: &[Term], weights: &Weights, chat: bool) -> HashMap<Sought, f32> {
+    let end = text
+        .char_indices()
+        .nth(CHARS)
+        .map_or(text.len(), |(end, _)| end);
+    let mut found = HashMap::new();
+    for term in token::terms(&text[..end]) {
+        if names.contains(&term) {
+            continue;
+        }
+        found.insert(Sought::Term(term), weights.of(term));
+        for &theme in THEMES.of(term) {
+            let weight = found.entry(Sought::Theme(theme)).or_insert(0.0);
+            *weight = f32::max(*weight, weights.of_theme(term, chat));
+        }
+    }
+    found
+}
+
+/// Whether a text asks for a time.
+fn asks_when(text: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_alphanumeric());
+    words.any(|word| word.eq_ignore_ascii_case("when"))
+        || [
+            "什么时候",
+            "什麼時候",
+            "何时",
+            "何時",
+            "哪天",
+            "哪年",
+            "几号",
+            "いつ",
+            "언제",
+        ]
+        .iter()
+        .any(|asked| text.contains(asked))
+}
