@@ -21,6 +21,7 @@ mod isolation;
 mod leak;
 mod mcp;
 mod mcp_clients;
+mod mcp_foreign;
 mod mcp_remote;
 mod memory;
 mod not_said_of_oneself;

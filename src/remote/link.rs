@@ -20,11 +20,12 @@ use rmcp::{
     },
     service::PeerRequestOptions,
     transport::{
-        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
+        StreamableHttpClientTransport,
+        streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError},
     },
 };
 use serde_json::{Map, Value};
-use std::{sync::Arc, time::Duration};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, watch},
     time::{sleep, timeout},
@@ -114,6 +115,7 @@ impl Server {
     fn failed(&self, error: &ServiceError) -> Failure {
         match error {
             ServiceError::Timeout { .. } => return Failure::Slow,
+            ServiceError::TransportSend(error) if is_late(&*error.error) => return Failure::Slow,
             // It can be reached, and has troubles of its own.
             ServiceError::McpError(error) if error.code == ErrorCode::INTERNAL_ERROR => {}
             ServiceError::McpError(error) if error.code == ErrorCode::INVALID_PARAMS => {
@@ -123,6 +125,12 @@ impl Server {
         }
         Failure::Unreachable
     }
+}
+
+/// The one request took too long (`http.rs`), which says nothing of the connection.
+fn is_late(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<StreamableHttpError<reqwest::Error>>();
+    matches!(error, Some(StreamableHttpError::Io(why)) if why.kind() == ErrorKind::TimedOut)
 }
 
 /// The object that a tool answers with: as such, or as the text it stands in.
