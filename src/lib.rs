@@ -5,6 +5,7 @@ pub mod actors;
 pub mod chat;
 pub mod config;
 pub mod error;
+pub mod extraction;
 pub mod graph;
 pub mod memory;
 pub mod pool;

@@ -4,6 +4,7 @@
 use crate::{
     chat::Secret,
     config::Config,
+    extraction::Standing,
     graph::Replicas,
     memory::Residents,
     pool::{BadBackend, Pool},
@@ -62,6 +63,8 @@ pub struct State {
     pub roster: Roster,
     /// Every worker's replicas, for the fall-back.
     pub replicas: Replicas,
+    /// How extraction is.
+    pub extraction: Standing,
     /// Detached tasks and their logs.
     pub tasks: TaskTable,
     /// Readiness is 503.
@@ -94,6 +97,7 @@ impl State {
             admission: Arc::new(Semaphore::new(config.limits.max_inflight)),
             roster: Roster::default(),
             replicas: Replicas::default(),
+            extraction: Standing::default(),
             tasks: TaskTable::default(),
             draining: AtomicBool::new(false),
             closed: AtomicBool::new(false),

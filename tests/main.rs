@@ -13,6 +13,7 @@ mod disconnect;
 mod drain;
 mod durability;
 mod event_source;
+mod extraction;
 mod failover;
 mod health;
 mod honest_streams;

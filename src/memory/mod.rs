@@ -2,6 +2,7 @@
 //! Nothing here knows SQL, HTTP or actors.
 
 mod explicit;
+pub mod extract;
 mod kept;
 mod learn;
 mod mask;
@@ -108,6 +109,18 @@ pub struct Writeback {
     pub status: TurnStatus,
     /// When the turn began, Unix milliseconds: a later erase drops it.
     pub began_ms: i64,
+}
+
+impl Writeback {
+    /// Whether there is anything of the user's own in it.
+    pub fn says_something(&self) -> bool {
+        self.query.chars().any(char::is_alphanumeric)
+    }
+
+    /// Its conversation, where that is one that can go on: a task that names none is its own.
+    pub fn named_conversation(&self) -> Option<&Arc<str>> {
+        Some(&self.conversation).filter(|name| **name != self.turn)
+    }
 }
 
 /// How a write-back ended.

@@ -3,10 +3,13 @@
 //! before a turn is settled and what is settled afterwards both go through here.
 
 use super::{
-    Change, Fact, MASKED, Op, Profile, Source, Statement, TurnId, suspicious,
+    Change, Fact, MASKED, Op, Profile, Source, Statement, TurnId,
+    extract::Clock,
+    suspicious,
     topics::{alike, built_in, plain},
 };
 use crate::config::MemoryConfig;
+use std::sync::Arc;
 
 /// The longest value that is learnt, in characters, where a topic does not say.
 const VALUE_CHARS: usize = 500;
@@ -39,6 +42,10 @@ pub struct Rules {
     words: Vec<String>,
     /// Values in one profile.
     pub max_slots: usize,
+    /// A model reads turns: those that say something are noted for it.
+    pub extracts: bool,
+    /// What times go by.
+    pub clock: Arc<Clock>,
 }
 
 /// A value that goes to quarantine.
@@ -97,6 +104,8 @@ impl Rules {
             never: config.never.clone(),
             words: config.never.iter().flat_map(|never| alike(never)).collect(),
             max_slots: config.max_slots,
+            extracts: !config.extract.model.is_empty(),
+            clock: Arc::default(),
         }
     }
 

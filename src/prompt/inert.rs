@@ -3,7 +3,7 @@
 
 /// The text on one line, without marks that a prompt or a chat template gives a meaning to, in the
 /// form in which tokenizers that normalise would see them too.
-pub(super) fn inert(text: &str) -> String {
+pub fn inert(text: &str) -> String {
     let plain = |b: u8| matches!(b, b' '..=b'~') & (b != b'<') & (b != b'>') & (b != b'[');
     if text.bytes().all(plain) {
         return text.to_owned();

@@ -10,6 +10,7 @@ mod template;
 mod tongue;
 
 pub use echo::without_recalled;
+pub use inert::inert;
 pub use rendering::Rendering;
 pub use template::Prompts;
 

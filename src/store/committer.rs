@@ -5,13 +5,14 @@ use super::{
     Command, Shared,
     attempt::{Failure, PAUSE},
     delivered,
+    extraction::{Write, Written, write},
     keep::{Keep, Kept, keep},
     queue::Work,
     settle,
 };
 use crate::{
     error::Error,
-    memory::{Ack, Untold, UserKey, Writeback},
+    memory::{Ack, Untold, UserKey, Writeback, est_tokens},
 };
 use futures_util::FutureExt;
 use std::{
@@ -155,6 +156,9 @@ impl Committer {
                 if let (Ok(_), Some(undelivered)) = (&answer, &self.shared.undelivered) {
                     undelivered.forget(user);
                 }
+                if answer.is_ok() {
+                    self.shared.gathering.forget(user);
+                }
                 if let Some(Command::Erase(_, reply)) = self.shared.queue.answer() {
                     let _ = reply.send(answer);
                 }
@@ -177,8 +181,49 @@ impl Committer {
                     let _ = reply.send(answer);
                 }
             }
+            Work::Extraction(user, what) => {
+                let answer = self.extraction(user, what, until).await?;
+                if let Some(Command::Extraction(.., reply)) = self.shared.queue.answer() {
+                    let _ = reply.send(answer);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// What extraction writes; the very next recall sees it.
+    async fn extraction(
+        &mut self,
+        user: &UserKey,
+        what: &Arc<Write>,
+        until: Instant,
+    ) -> Result<Result<Written, Error>, Failure> {
+        let ask = Arc::new((user.clone(), what.clone(), self.shared.clone()));
+        let done = self.attempt(until, move |db| {
+            let ask = ask.clone();
+            async move { write(&db, &ask.0, &ask.1, &ask.2.rules).await }
+        });
+        let answer = match done.await {
+            Err(Failure::Down) => return Err(Failure::Down),
+            Err(Failure::Refused) => Err(Error::invalid("body", REFUSED)),
+            Ok(answer) => answer,
+        };
+        if let Ok(written) = &answer {
+            let residents = &self.shared.residents;
+            residents.update(user, written.mark, |resident| {
+                if let Some(profile) = &written.profile {
+                    resident.profile = profile.clone();
+                }
+            });
+            if matches!(**what, Write::Requeue(_) | Write::Note(_)) && written.count > 0 {
+                self.shared.gathering.urge(user, true);
+            }
+            if written.unsettled && self.shared.undelivered.is_none() {
+                let now = || (0, Instant::now());
+                self.unsettled.entry(user.clone()).or_insert_with(now);
+            }
+        }
+        Ok(answer)
     }
 
     /// Keeps a group in one transaction; one whose data the store refuses turn by turn, so that
@@ -193,9 +238,11 @@ impl Committer {
         let mut parts: VecDeque<_> = std::iter::once(0..keeps.len()).collect();
         while let Some(part) = parts.pop_front().filter(|part| !part.is_empty()) {
             let (ours, range) = (keeps.clone(), part.clone());
+            let shared = self.shared.clone();
             let done = self.attempt(until, move |db| {
                 let (ours, range) = (ours.clone(), range.clone());
-                async move { keep(&db, &ours[range]).await }
+                let shared = shared.clone();
+                async move { keep(&db, &ours[range], &shared.rules).await }
             });
             match done.await {
                 Ok(some) => kept.extend(some),
@@ -238,8 +285,16 @@ impl Committer {
 
     pub(super) fn note_unsettled(&mut self, keeps: &[Keep], kept: &[Option<Kept>]) {
         for (keep, kept) in keeps.iter().zip(kept) {
-            let fresh = kept.as_ref().filter(|kept| kept.fresh);
-            if let Some(kept) = fresh.filter(|_| !keep.said.is_empty()) {
+            let Some(kept) = kept.as_ref().filter(|kept| kept.fresh) else {
+                continue;
+            };
+            let shared = &self.shared;
+            if shared.rules.extracts && keep.writeback.says_something() {
+                let (user, said) = (&keep.writeback.user, est_tokens(&kept.turn.query));
+                let conversation = keep.writeback.named_conversation();
+                shared.gathering.note(user, said, conversation);
+            }
+            if !keep.said.is_empty() {
                 let user = keep.writeback.user.clone();
                 if let Some(undelivered) = &self.shared.undelivered {
                     let (turn, at_ms) = (kept.turn.id.clone(), kept.turn.at_ms);

@@ -6,9 +6,15 @@
 use super::{
     database::Database,
     entity::{outbox, turn},
-    rows::{CHUNK, OfUser, clean, from_turn_row, kept_turn, lock_users, outbox_row, turn_row},
+    extraction::insert_unread,
+    rows::{
+        CHUNK, OfUser, clean, extraction_row, from_turn_row, kept_turn, lock_users, outbox_row,
+        turn_row,
+    },
 };
-use crate::memory::{KeptTurn, Statement, TurnId, TurnStatus, UserKey, Writeback, statements};
+use crate::memory::{
+    KeptTurn, Rules, Statement, TurnId, TurnStatus, UserKey, Writeback, est_tokens, statements,
+};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryTrait,
     sea_query::{ExprTrait, OnConflict, Query},
@@ -67,14 +73,18 @@ pub struct Kept {
 }
 
 /// Keeps a group; `None` for a turn that began before its user was erased.
-pub async fn keep(db: &Database, group: &[Keep]) -> Result<Vec<Option<Kept>>, DbErr> {
+pub async fn keep(
+    db: &Database,
+    group: &[Keep],
+    rules: &Rules,
+) -> Result<Vec<Option<Kept>>, DbErr> {
     let tx = db.begin().await?;
     let users: BTreeSet<_> = group.iter().map(|keep| &keep.writeback.user).collect();
     let users = lock_users(&tx, users, 1).await?;
     let users: HashMap<_, _> = users.into_iter().collect();
     let fresh = insert(&tx, &users, group).await?;
     let mut kept = Vec::with_capacity(group.len());
-    let mut notes = Vec::new();
+    let (mut notes, mut unread) = (Vec::new(), Vec::new());
     for (at, Keep { writeback, said }) in group.iter().enumerate() {
         let Some(row) = users.get(&writeback.user) else {
             continue;
@@ -90,6 +100,10 @@ pub async fn keep(db: &Database, group: &[Keep]) -> Result<Vec<Option<Kept>>, Db
         if fresh && !said.is_empty() {
             notes.push(outbox_row(&writeback.user, &turn.id));
         }
+        if fresh && rules.extracts && writeback.says_something() {
+            let (tokens, now) = (est_tokens(&turn.query), rules.clock.now_ms());
+            unread.push(extraction_row(&writeback.user, &turn.id, tokens, now));
+        }
         let (turn, mark) = (Arc::new(turn), row.mark);
         kept.push(Some(Kept { turn, fresh, mark }));
     }
@@ -97,6 +111,7 @@ pub async fn keep(db: &Database, group: &[Keep]) -> Result<Vec<Option<Kept>>, Db
         let insert = outbox::Entity::insert_many(notes.iter().cloned());
         insert.exec_without_returning(&tx).await?;
     }
+    insert_unread(&tx, &unread).await?;
     tx.commit().await?;
     Ok(kept)
 }

@@ -9,6 +9,7 @@ mod database;
 mod delivered;
 mod directory;
 mod entity;
+pub mod extraction;
 mod keep;
 mod outage;
 mod probe;
@@ -27,7 +28,7 @@ use crate::{
     error::Error,
     memory::{
         Ack, Profile, Resident, Residents, Rules, SLOT_NAME_BYTES, TurnId, Undelivered, UserKey,
-        Writeback,
+        Writeback, extract::Gathering,
     },
     runtime::Own,
 };
@@ -57,6 +58,12 @@ pub enum Command {
     Erase(UserKey, oneshot::Sender<Result<Erased, Error>>),
     /// The remote memory has what a turn taught, or is never going to.
     Delivered(Delivered, oneshot::Sender<Result<(), Error>>),
+    /// A write of extraction, for one user.
+    Extraction(
+        UserKey,
+        Arc<extraction::Write>,
+        oneshot::Sender<Result<extraction::Written, Error>>,
+    ),
 }
 
 /// `PUT /api/v1/memory`
@@ -217,6 +224,37 @@ impl Store {
         let gone = || StoreError("the store is closed".into());
         let (shared, user) = (self.shared.clone(), user.clone());
         let reading = self.runtime.spawn(async move { shared.read(&user).await });
+        reading.ok_or_else(gone)?.await.map_err(|_| gone())?
+    }
+
+    /// Whose turns wait to be read by the extraction model.
+    pub fn gathering(&self) -> &Gathering {
+        &self.shared.gathering
+    }
+
+    /// What a profile may hold.
+    pub fn rules(&self) -> &Rules {
+        &self.shared.rules
+    }
+
+    /// Reads something on the store's own runtime, in time or not at all.
+    pub async fn reading<T, F>(
+        &self,
+        read: impl FnOnce(Arc<database::Database>) -> F + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, sea_orm::DbErr>> + Send + 'static,
+    {
+        let gone = || StoreError("the store is closed".into());
+        let shared = self.shared.clone();
+        let reading = self.runtime.spawn(async move {
+            let read = read(shared.database());
+            match tokio::time::timeout(shared.ack_timeout, read).await {
+                Ok(done) => done.map_err(|error| shared.place.error(&error)),
+                Err(_) => Err(StoreError("the store does not answer".into())),
+            }
+        });
         reading.ok_or_else(gone)?.await.map_err(|_| gone())?
     }
 

@@ -116,6 +116,7 @@ impl Committer {
                 Some(Command::Upsert(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
                 Some(Command::Erase(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
                 Some(Command::Delivered(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
+                Some(Command::Extraction(.., reply)) => drop(reply.send(Err(Error::StoreDown))),
                 _ => {}
             }
             return;

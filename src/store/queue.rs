@@ -1,7 +1,7 @@
 //! What waits for the committer. It lies outside of every actor and of the committer itself, with
 //! the promises to answer: what a crash finds half done is taken up again.
 
-use super::{Command, Delivered, Upsert};
+use super::{Command, Delivered, Upsert, extraction::Write};
 use crate::{
     error::Error,
     memory::{Ack, UserKey, Writeback},
@@ -33,6 +33,8 @@ pub enum Work {
     Erase(UserKey),
     /// A turn leaves the outbox.
     Delivered(Delivered),
+    /// A write of extraction.
+    Extraction(UserKey, Arc<Write>),
 }
 
 #[derive(Default)]
@@ -91,6 +93,7 @@ impl Queue {
             Command::Upsert(upsert, _) => Work::Upsert(upsert.clone()),
             Command::Erase(user, _) => Work::Erase(user.clone()),
             Command::Delivered(delivered, _) => Work::Delivered(delivered.clone()),
+            Command::Extraction(user, what, _) => Work::Extraction(user.clone(), what.clone()),
             Command::Keep(..) => {
                 let keeps = lines.waiting.iter().map_while(|w| match &w.command {
                     Command::Keep(writeback, _) => Some(writeback.clone()),
@@ -162,5 +165,6 @@ fn refuse(command: Command) {
         Command::Upsert(_, reply) => drop(reply.send(Err(Error::StoreDown))),
         Command::Erase(_, reply) => drop(reply.send(Err(Error::StoreDown))),
         Command::Delivered(_, reply) => drop(reply.send(Err(Error::StoreDown))),
+        Command::Extraction(.., reply) => drop(reply.send(Err(Error::StoreDown))),
     }
 }

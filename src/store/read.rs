@@ -87,7 +87,7 @@ pub async fn read(
     let turns = resident.turns.make_contiguous();
     turns.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
     pending.sort();
-    rules.expire(&mut resident.profile, super::now_ms());
+    rules.expire(&mut resident.profile, rules.clock.now_ms());
     for (_, turn, query, at_ms) in pending {
         let said = statements(&query);
         rules.apply(&mut resident.profile, &turn.into(), at_ms, &said);

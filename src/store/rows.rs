@@ -1,7 +1,7 @@
 //! Between rows and what memory calls them; and the lock that every writing transaction takes
 //! first: the rows of its users, in the order of their keys, so that replicas never deadlock.
 
-use super::entity::{outbox, turn, user, user_profile};
+use super::entity::{extraction, outbox, turn, user, user_profile};
 use crate::memory::{KeptTurn, Profile, Slot, Source, TurnId, TurnStatus, UserKey, Writeback};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -148,6 +148,28 @@ pub fn outbox_row(user: &UserKey, turn: &TurnId) -> outbox::ActiveModel {
         app: Set(user.app.to_string()),
         user_id: Set(user.user.to_string()),
         turn_id: Set(turn.to_string()),
+        dead: Set(false),
+    }
+}
+
+/// The note that a turn is still to be read by the extraction model.
+pub fn extraction_row(
+    user: &UserKey,
+    turn: &TurnId,
+    tokens: usize,
+    kept_at: i64,
+) -> extraction::ActiveModel {
+    extraction::ActiveModel {
+        seq: NotSet,
+        tenant: Set(user.tenant.to_string()),
+        app: Set(user.app.to_string()),
+        user_id: Set(user.user.to_string()),
+        turn_id: Set(turn.to_string()),
+        tokens: Set(i64::try_from(tokens).unwrap_or(i64::MAX)),
+        kept_at: Set(kept_at),
+        attempts: Set(0),
+        next_at: Set(0),
+        error: Set(String::new()),
         dead: Set(false),
     }
 }

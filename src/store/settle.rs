@@ -117,7 +117,7 @@ pub(super) async fn settled(
     writes: &mut Changes,
 ) -> Result<Profile, DbErr> {
     let mut profile = profile(tx, user, version).await?;
-    let ended = rules.expire(&mut profile, now_ms());
+    let ended = rules.expire(&mut profile, rules.clock.now_ms());
     writes.changes(user, ended, profile.version);
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut values = vec![];

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    memory::{Resident, Residents, Rules, Undelivered, UserKey},
+    memory::{Resident, Residents, Rules, Undelivered, UserKey, extract::Gathering},
 };
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 use std::{
@@ -38,6 +38,8 @@ pub struct Shared {
     pub rules: Rules,
     /// What goes to the remote memory instead of being settled here, where there is one.
     pub undelivered: Option<Arc<Undelivered>>,
+    /// Whose turns wait to be read by the extraction model.
+    pub gathering: Gathering,
     /// Kept up to date by every commit.
     pub residents: Arc<Residents>,
     /// The store does not answer.
@@ -76,6 +78,7 @@ pub struct Opening {
     residents: Arc<Residents>,
     rules: Rules,
     remote: bool,
+    gathering: Gathering,
     config: crate::config::StoreConfig,
 }
 
@@ -107,6 +110,7 @@ impl Opening {
             residents: self.residents,
             rules: self.rules,
             undelivered: self.remote.then(Arc::default),
+            gathering: self.gathering,
             down: AtomicBool::new(!self.spool.is_drained()),
             full: AtomicBool::new(false),
             secret,
@@ -138,12 +142,15 @@ impl Shared {
                 "server.data: the spool in it cannot be read: {error}"
             ))
         })?;
+        let (rules, extract) = (Rules::new(&config.memory), &config.memory.extract);
+        let clock = rules.clock.clone();
         Ok(Opening {
             directory,
             spool,
             place,
             residents,
-            rules: Rules::new(&config.memory),
+            rules,
+            gathering: Gathering::new(clock, extract.flush_tokens, extract.idle_s),
             remote: !config.memory.mcp.url.is_empty(),
             config: config.store.clone(),
         })

@@ -11,7 +11,7 @@ use super::{
     fault::{Fault, only},
     server::graph,
 };
-use crate::{error::Error, pool::BackendStatus, state::State};
+use crate::{error::Error, extraction::ExtractionHealth, pool::BackendStatus, state::State};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst};
@@ -86,7 +86,7 @@ pub async fn ready(req: HttpRequest) -> HttpResponse {
 pub struct Readiness {
     /// `ready` or `unready`
     status: &'static str,
-    /// What is served without: `store`, `remote_memory`.
+    /// What is served without: `store`, `remote_memory`; what lags behind: `extraction`.
     degraded: Vec<&'static str>,
     /// Why requests are not taken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -111,6 +111,8 @@ impl Readiness {
                 .map(|node| format!("a replica of {node} is wedged")),
         );
         let (down, full) = (state.store.is_down(), state.store.spool_full());
+        let now = state.store.rules().clock.now_ms();
+        let late = state.extraction.is_late(state.store.gathering(), now);
         if full {
             unready.push("the store is down and the spool full".to_owned());
         }
@@ -118,6 +120,7 @@ impl Readiness {
         degraded.extend((down || full).then_some("store"));
         let remote = state.remote.as_ref();
         degraded.extend(remote.and_then(|r| (!r.is_up()).then_some("remote_memory")));
+        degraded.extend(late.then_some("extraction"));
         Readiness {
             status: if unready.is_empty() {
                 "ready"
@@ -159,6 +162,11 @@ pub async fn health(req: HttpRequest) -> HttpResponse {
                 "ok"
             },
         },
+        extraction: state.extraction.health(
+            state.store.rules().extracts,
+            state.store.gathering(),
+            state.store.rules().clock.now_ms(),
+        ),
         backends: Share {
             up: backends.iter().filter(|b| b.condition.routable).count(),
             of: backends.len(),
@@ -184,6 +192,8 @@ pub struct Summary {
     /// Replicas that are up, by actor.
     actors: BTreeMap<&'static str, Share>,
     store: StoreHealth,
+    /// How learning from turns by a model goes.
+    extraction: ExtractionHealth,
     /// Backends that can be routed to.
     backends: Share,
 }

@@ -4,8 +4,10 @@
 //! what `/mcp` does as well, is here.
 
 mod etag;
+pub mod jobs;
 mod preferences;
 pub mod profile;
+pub mod quarantine;
 mod shown;
 
 use super::fault::only;
@@ -32,6 +34,8 @@ pub fn routes(app: &mut web::ServiceConfig) {
         .delete(profile::erase);
     let slot = web::resource("/memory/{topic}/{key}").delete(profile::remove);
     app.service(only("GET, PUT, PATCH, DELETE", profile))
+        .configure(jobs::routes)
+        .configure(quarantine::routes)
         .service(only("DELETE", slot));
 }
 

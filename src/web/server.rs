@@ -6,6 +6,7 @@
 use super::{chat, fault::only, health, identity, mcp, memory, models, openapi, stalled, tasks};
 use crate::{
     actors::memory::MemoryPort,
+    extraction,
     graph::{Graph, start_memory},
     state::State,
 };
@@ -96,6 +97,7 @@ async fn serve(
         0 => std::thread::available_parallelism().map_or(2, Into::into),
         n => n,
     };
+    let extraction = actix_web::rt::spawn(extraction::run(state.clone(), port.clone()));
     let (shared, next) = (state.clone(), Arc::new(AtomicUsize::new(0)));
     let patience = Duration::from_secs(state.config.limits.stalled_client_s);
     let server = HttpServer::new(move || {
@@ -124,6 +126,7 @@ async fn serve(
     ready(addr);
     server.await?;
     refresh.abort();
+    extraction.abort();
     let code = ending.await.unwrap_or(ExitCode::FAILURE);
     // Off the runtime: closing waits for the committer.
     let _ = web::block(move || state.store.close()).await;
