@@ -5,7 +5,6 @@ use super::{
     Command, Shared,
     attempt::{Failure, PAUSE},
     delivered,
-    extraction::{Write, Written, write},
     keep::{Keep, Kept, keep},
     queue::Work,
     settle,
@@ -35,7 +34,7 @@ pub type Group = (Arc<Vec<Keep>>, Vec<Option<Kept>>);
 pub struct Committer {
     pub(super) shared: Arc<Shared>,
     /// Users with something in the outbox: how often they failed, and when they are next.
-    unsettled: BTreeMap<UserKey, (u32, Instant)>,
+    pub(super) unsettled: BTreeMap<UserKey, (u32, Instant)>,
 }
 
 /// Runs until the queue is closed and empty. A panic costs one round: the queue and what was
@@ -189,41 +188,6 @@ impl Committer {
             }
         }
         Ok(())
-    }
-
-    /// What extraction writes; the very next recall sees it.
-    async fn extraction(
-        &mut self,
-        user: &UserKey,
-        what: &Arc<Write>,
-        until: Instant,
-    ) -> Result<Result<Written, Error>, Failure> {
-        let ask = Arc::new((user.clone(), what.clone(), self.shared.clone()));
-        let done = self.attempt(until, move |db| {
-            let ask = ask.clone();
-            async move { write(&db, &ask.0, &ask.1, &ask.2.rules).await }
-        });
-        let answer = match done.await {
-            Err(Failure::Down) => return Err(Failure::Down),
-            Err(Failure::Refused) => Err(Error::invalid("body", REFUSED)),
-            Ok(answer) => answer,
-        };
-        if let Ok(written) = &answer {
-            let residents = &self.shared.residents;
-            residents.update(user, written.mark, |resident| {
-                if let Some(profile) = &written.profile {
-                    resident.profile = profile.clone();
-                }
-            });
-            if matches!(**what, Write::Requeue(_) | Write::Note(_)) && written.count > 0 {
-                self.shared.gathering.urge(user, true);
-            }
-            if written.unsettled && self.shared.undelivered.is_none() {
-                let now = || (0, Instant::now());
-                self.unsettled.entry(user.clone()).or_insert_with(now);
-            }
-        }
-        Ok(answer)
     }
 
     /// Keeps a group in one transaction; one whose data the store refuses turn by turn, so that
@@ -403,4 +367,4 @@ impl Committer {
     }
 }
 
-const REFUSED: &str = "the store refuses these values; names or values may be too long";
+pub(super) const REFUSED: &str = "the store refuses these values; names or values may be too long";

@@ -1,6 +1,7 @@
 //! What the store knows of extraction: which turns wait to be read, what is in quarantine, what
 //! memory has cost. Reads are here, writes in `write.rs`.
 
+mod commit;
 mod read;
 mod write;
 
