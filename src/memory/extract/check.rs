@@ -3,7 +3,10 @@
 //! not say. Where only the value is the model's own, the user's words take its place.
 
 use super::{FlushTurn, Item, Op};
-use crate::memory::{Fact, Profile, Rules, is_wide};
+use crate::{
+    memory::{Fact, Profile, Rules, is_wide},
+    prompt::inert,
+};
 
 /// The longest topic or key, in characters.
 const NAME_CHARS: usize = 64;
@@ -60,12 +63,16 @@ fn spaced(text: &str) -> String {
 /// The quote as it stands in the turn, if it does and says anything.
 fn quoted(quote: &str, query: &str) -> Option<String> {
     let quote = spaced(quote);
-    // The turn was shown without angle brackets.
-    let quote = quote.replace("&lt;", "<").replace("&gt;", ">");
     let quote = quote.trim_matches(['"', '“', '”', '…', ' ']);
     let letters = quote.chars().filter(|c| c.is_alphanumeric()).count();
     let says = letters >= 2 || quote.chars().any(is_wide);
-    (says && query.contains(quote)).then(|| quote.to_owned())
+    // The turn was shown inert: what was seen there is undone.
+    let seen = || spaced(&inert(query)).contains(quote);
+    let plain = [("&lt;", "<"), ("&gt;", ">"), ("&#91;", "[")];
+    let undone = plain
+        .iter()
+        .fold(quote.to_owned(), |q, (a, b)| q.replace(a, b));
+    (says && (query.contains(quote) || seen())).then_some(undone)
 }
 
 /// The slot meant: one that is known, or configured, under its own spelling.
