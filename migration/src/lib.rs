@@ -8,6 +8,7 @@ mod m000003_user_profile;
 mod m000004_profile_history;
 mod m000005_turn;
 mod m000006_outbox;
+mod m000007_turn_role;
 mod m000010_extraction;
 mod m000011_quarantine;
 mod m000012_ledger;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m000004_profile_history::Migration),
             Box::new(m000005_turn::Migration),
             Box::new(m000006_outbox::Migration),
+            Box::new(m000007_turn_role::Migration),
             Box::new(m000010_extraction::Migration),
             Box::new(m000011_quarantine::Migration),
             Box::new(m000012_ledger::Migration),

@@ -4,9 +4,9 @@
 
 use super::prompt::Recalled;
 use crate::{
-    chat::Ask,
+    chat::{Ask, ChatBody, Message, Role},
     graph::Node,
-    memory::{MemoryMode, Resident, Said, UserKey, select},
+    memory::{Asking, MemoryMode, Ranked, Resident, Said, UserKey, excerpt, select},
     prompt::{Recall, RecallState},
     remote::Failure,
     state::State,
@@ -15,6 +15,11 @@ use crate::{
 };
 use actix::prelude::*;
 use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout_at};
+
+/// Messages before the question that say what it is about, and how much of each is read.
+const CONTEXT: usize = 4;
+const CONTEXT_CHARS: usize = 1_000;
 
 /// A request that may be served: who, which model, and what of it is new.
 pub struct Asked {
@@ -75,21 +80,37 @@ impl Handler<Turn<Asked>> for RecallActor {
                 let found = Found::No(RecallState::Degraded);
                 return pass(&self.state, &self.prompt, turn, found);
             }
-            if let Some(resident) = self
-                .state
-                .residents
-                .get(&user)
-                .filter(|_| self.state.store.owns_cache() && self.state.remote.is_none())
-            {
-                return pass(&self.state, &self.prompt, turn, Found::Yes(resident));
+            let here = self.state.residents.get(&user);
+            let here =
+                here.filter(|_| self.state.store.owns_cache() && self.state.remote.is_none());
+            if let Some(resident) = here.filter(|resident| !resident.memories.are_many()) {
+                let ranked = asking(&turn.stage, turn.case.began_ms, &resident).rank(&resident);
+                return pass(
+                    &self.state,
+                    &self.prompt,
+                    turn,
+                    Found::Yes(resident, ranked),
+                );
             }
             let (state, prompt) = (self.state.clone(), self.prompt.clone());
             turn.work(move |mut turn| async move {
                 let limit = Duration::from_millis(state.config.memory.recall_timeout_ms);
-                let read = tokio::time::timeout(limit, read(&state, &user, limit));
-                let found = tokio::select! {
-                    read = read => read.unwrap_or(Found::No(RecallState::Timeout)),
+                let by = Instant::now() + limit;
+                let read = tokio::select! {
+                    read = timeout_at(by, read(&state, &user, limit)) => read,
                     () = turn.abandoned() => return,
+                };
+                let found = match read.unwrap_or(Err(RecallState::Timeout)) {
+                    Err(why) => Found::No(why),
+                    Ok(resident) => {
+                        let asking = asking(&turn.stage, turn.case.began_ms, &resident);
+                        tokio::select! {
+                            found = timeout_at(by, rank(resident, asking)) => {
+                                found.unwrap_or(Found::No(RecallState::Timeout))
+                            }
+                            () = turn.abandoned() => return,
+                        }
+                    }
                 };
                 pass(&state, &prompt, turn, found);
             });
@@ -106,25 +127,90 @@ impl Handler<Poke> for RecallActor {
 }
 
 enum Found {
-    Yes(Arc<Resident>),
+    /// The user, and the turns that answer what is asked.
+    Yes(Arc<Resident>, Vec<Ranked>),
     No(RecallState),
 }
 
-/// From the store; the profile from the remote memory, where there is one.
-async fn read(state: &State, user: &UserKey, limit: Duration) -> Found {
+/// The user from the store; the profile from the remote memory, where there is one.
+async fn read(
+    state: &State,
+    user: &UserKey,
+    limit: Duration,
+) -> Result<Arc<Resident>, RecallState> {
     let here = state.store.resident(user);
     let Some(remote) = &state.remote else {
-        let here = here.await.map(Found::Yes);
-        return here.unwrap_or(Found::No(RecallState::Degraded));
+        return here.await.map_err(|_| RecallState::Degraded);
     };
     match tokio::join!(here, remote.profile(user, limit)) {
-        (Ok(here), Ok(profile)) => Found::Yes(Arc::new(Resident {
+        (Ok(here), Ok(profile)) => Ok(Arc::new(Resident {
             profile,
             ..(*here).clone()
         })),
-        (_, Err(Failure::Slow)) => Found::No(RecallState::Timeout),
-        _ => Found::No(RecallState::Degraded),
+        (_, Err(Failure::Slow)) => Err(RecallState::Timeout),
+        _ => Err(RecallState::Degraded),
     }
+}
+
+/// The turns that answer what is asked. Among thousands it is no work for a web worker.
+async fn rank(resident: Arc<Resident>, asking: Asking) -> Found {
+    if !resident.memories.are_many() {
+        let ranked = asking.rank(&resident);
+        return Found::Yes(resident, ranked);
+    }
+    let of = resident.clone();
+    let ranking = tokio::task::spawn_blocking(move || asking.rank(&of)).await;
+    Found::Yes(resident, ranking.unwrap_or_default())
+}
+
+/// What is asked, and the messages just before it: those that came along, or the conversation's
+/// last turns.
+fn asking(asked: &Asked, now_ms: i64, resident: &Resident) -> Asking {
+    let Some(said) = asked
+        .said
+        .as_ref()
+        .filter(|_| !resident.memories.is_empty())
+    else {
+        return Asking::default();
+    };
+    let mut context = match &asked.ask {
+        Ask::Chat(body) => before(body),
+        Ask::Native(task) => {
+            let name = task.conversation.as_deref();
+            let turns = resident.turns.iter().rev();
+            let turns = turns.filter(|turn| Some(&*turn.conversation) == name);
+            let sides = turns
+                .take(CONTEXT / 2)
+                .flat_map(|turn| [("assistant", &turn.answer), ("user", &turn.query)]);
+            sides
+                .map(|(role, text)| (role, excerpt(text, CONTEXT_CHARS)))
+                .collect()
+        }
+    };
+    context.reverse();
+    Asking {
+        text: said.query.to_string(),
+        context,
+        now_ms,
+    }
+}
+
+/// The messages before the user's last word, the latest first.
+fn before(body: &ChatBody) -> Vec<(&'static str, String)> {
+    let role = |message: &Message| match message.role {
+        Role::User => Some("user"),
+        Role::Assistant => Some("assistant"),
+        _ => None,
+    };
+    let spoken = body.messages.iter().rev();
+    let spoken = spoken.filter_map(|message| Some((role(message)?, message)));
+    let before = spoken
+        .skip_while(|(role, _)| *role == "assistant")
+        .skip_while(|(role, _)| *role == "user");
+    before
+        .take(CONTEXT)
+        .map(|(role, message)| (role, excerpt(&body.text_of(message), CONTEXT_CHARS)))
+        .collect()
 }
 
 /// Picks what matters of what was found, within the budget, and moves the turn on.
@@ -132,7 +218,7 @@ fn pass(state: &State, prompt: &Port<Recalled>, turn: Turn<Asked>, found: Found)
     let next = turn.step(|case, asked| {
         let recall = match found {
             Found::No(state) => Recall::none(state),
-            Found::Yes(resident) => {
+            Found::Yes(resident, ranked) => {
                 let wanted = match &asked.ask {
                     Ask::Native(task) => task.conversation.as_deref(),
                     Ask::Chat(_) => None,
@@ -140,6 +226,7 @@ fn pass(state: &State, prompt: &Port<Recalled>, turn: Turn<Asked>, found: Found)
                 let picked = select(
                     &state.config.memory,
                     &resident,
+                    &ranked,
                     &case.turn,
                     &asked.present,
                     asked.goes_on,

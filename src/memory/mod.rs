@@ -6,6 +6,7 @@ pub mod extract;
 mod kept;
 mod learn;
 mod mask;
+mod memories;
 mod profile;
 pub mod rank;
 mod resident;
@@ -19,12 +20,13 @@ pub use explicit::{Op, Statement, forget_matches, statements};
 pub use kept::{KEPT_BYTES, KeptText, kept};
 pub use learn::Fact;
 pub use mask::{MASKED, masked};
+pub use memories::{INDEXED_TURNS, Memories, Ranked};
 pub use profile::{Change, Profile, SLOT_NAME_BYTES, Slot, Source};
 pub use resident::{RECENT_TURNS, Resident, Residents};
 pub use rules::{Applied, Held, Rules, Topic};
 pub use screen::suspicious;
 pub use select::{
-    ANSWER_CHARS, QUERY_CHARS, Selection, excerpt, history_tokens, query_hash, select,
+    ANSWER_CHARS, Asking, QUERY_CHARS, Selection, excerpt, history_tokens, query_hash, select,
 };
 pub use undelivered::{Undelivered, Untold};
 
@@ -147,6 +149,8 @@ pub struct KeptTurn {
     pub query: Arc<str>,
     /// What was answered.
     pub answer: Arc<str>,
+    /// Who says `query`, where it is not the user: an imported item's speaker. Else empty.
+    pub role: Arc<str>,
     /// Whole or cut.
     pub status: TurnStatus,
 }

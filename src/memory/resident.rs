@@ -3,7 +3,7 @@
 //! user's `mark`, which each of their commits raises, and a generation that the committer raises
 //! keep a slow reader from putting back what a commit has just outdated.
 
-use super::{KeptTurn, Profile, UserKey};
+use super::{KeptTurn, Memories, Profile, UserKey};
 use quick_cache::{Weighter, sync::Cache};
 use std::{
     collections::VecDeque,
@@ -24,6 +24,8 @@ pub struct Resident {
     pub profile: Profile,
     /// The latest turns, oldest first.
     pub turns: VecDeque<Arc<KeptTurn>>,
+    /// All turns, to be searched; shared by all copies of the user.
+    pub memories: Arc<Memories>,
     /// When they were erased last, Unix milliseconds (0: never): older write-backs are dropped.
     pub epoch_ms: i64,
 }
@@ -31,6 +33,7 @@ pub struct Resident {
 impl Resident {
     /// Adds a turn, or replaces the one of the same id, in the order of their beginnings.
     pub fn remember(&mut self, turn: Arc<KeptTurn>) {
+        self.memories.remember(&turn);
         self.turns.retain(|kept| kept.id != turn.id);
         let place = self
             .turns
@@ -49,7 +52,8 @@ impl Resident {
         });
         let turns = self.turns.iter();
         let turns = turns.map(|t| EACH + t.id.len() + t.query.len() + t.answer.len());
-        (EACH + slots.sum::<usize>() + turns.sum::<usize>()) as u64
+        let memories = self.memories.bytes();
+        (EACH + slots.sum::<usize>() + turns.sum::<usize>() + memories) as u64
     }
 }
 
@@ -164,6 +168,7 @@ mod tests {
             at_ms,
             query: "q".into(),
             answer: "a".into(),
+            role: "".into(),
             status: TurnStatus::Complete,
         })
     }

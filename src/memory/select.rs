@@ -1,8 +1,9 @@
-//! Which turns matter now: the latest, within their budget, without those the request carries
-//! already. It depends on the user and the turn only, so that every call of a tool loop gets the
-//! same.
+//! Which turns matter now: those that answer what is asked, then the latest, within their budget,
+//! without those the request carries already. Every call of a tool loop gets what its first got.
 
-use super::{KeptTurn, RECENT_TURNS, Resident, TurnId, est_tokens};
+use super::{
+    KeptTurn, RECENT_TURNS, Ranked, Resident, TurnId, est_tokens, rank::Explain, rank::Query,
+};
 use crate::{config::MemoryConfig, prompt::RecalledTurn};
 use std::{
     collections::HashSet,
@@ -16,8 +17,50 @@ pub const QUERY_CHARS: usize = 400;
 pub const ANSWER_CHARS: usize = 600;
 /// So many turns, kept elsewhere while a tool loop goes on, push nothing out of what it recalls.
 const ELSEWHERE: usize = 8;
+/// What the latest turn is worth beside the best answer, which is worth 1; the one before it half.
+const LATEST: f64 = 0.1;
 /// What stands around a turn in the prompt (a date, two roles), in tokens.
 const AROUND: usize = 10;
+
+/// Turns looked at that answer what is asked.
+const RANKED: usize = 24;
+/// Of these, whatever scores less than this share of the best is taken for an accident.
+const ACCIDENT: f64 = 0.15;
+
+/// What is asked, and what was said just before.
+#[derive(Clone, Debug, Default)]
+pub struct Asking {
+    /// What the user says.
+    pub text: String,
+    /// The messages before it, (role, text), oldest first.
+    pub context: Vec<(&'static str, String)>,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+}
+
+impl Asking {
+    /// The turns that answer it, best first.
+    pub fn rank(&self, resident: &Resident) -> Vec<Ranked> {
+        if self.text.is_empty() {
+            return Vec::new();
+        }
+        let context: Vec<_> = self
+            .context
+            .iter()
+            .map(|(role, text)| (*role, &**text))
+            .collect();
+        let query = Query {
+            text: &self.text,
+            context: &context,
+            now_ms: self.now_ms,
+            ..Query::default()
+        };
+        let mut ranked = resident.memories.rank(&query, RANKED);
+        let least = ranked.first().map_or(0.0, |best| best.score * ACCIDENT);
+        ranked.retain(|ranked| ranked.score >= least);
+        ranked
+    }
+}
 
 /// What was picked.
 #[derive(Default)]
@@ -28,21 +71,30 @@ pub struct Selection {
     pub history: Vec<Arc<KeptTurn>>,
 }
 
-/// Picks. `this` is the turn that asks; `present` the hashes of the user messages it carries;
-/// `goes_on`: it is a step of a tool loop after its first, and sees what that one saw;
-/// `conversation` is the one whose last turns come back.
+/// Picks. `ranked` answers what is asked; `this` is the turn that asks; `present` the hashes of the
+/// user messages it carries; `goes_on`: it is a step of a tool loop after its first, and sees what
+/// that one saw; `conversation` is the one whose last turns come back.
 pub fn select(
     config: &MemoryConfig,
     resident: &Resident,
+    ranked: &[Ranked],
     this: &TurnId,
     present: &HashSet<u64>,
     goes_on: bool,
     conversation: Option<&str>,
 ) -> Selection {
+    if goes_on && let Some(picked) = resident.memories.picked(this) {
+        return Selection {
+            memories: picked.iter().map(recalled).collect(),
+            history: Vec::new(),
+        };
+    }
     // Once this turn is kept itself, by the first step of a tool loop, the later steps must see the
     // same ones: not what was kept meanwhile, and as many, though the oldest may have fallen out.
     let own = resident.turns.iter().rposition(|turn| is(turn, this));
-    let until = own.filter(|_| goes_on).unwrap_or(resident.turns.len());
+    let own = own.filter(|_| goes_on);
+    let until = own.unwrap_or(resident.turns.len());
+    let before = own.map_or(i64::MAX, |own| resident.turns[own].at_ms);
     let others = || {
         let others = resident.turns.range(..until).rev();
         let others = others.filter(|turn| turn.id != *this);
@@ -55,24 +107,50 @@ pub fn select(
             last(turns, config.history_tokens)
         }
     };
-    let (mut memories, mut left) = (Vec::new(), config.recall_tokens);
-    for turn in others() {
+    let best = ranked.first().map_or(1.0, |best| best.score);
+    let answers = ranked
+        .iter()
+        .filter(|r| r.turn.at_ms < before && !is(&r.turn, this));
+    let answers = answers.map(|r| (&r.turn, r.score / best));
+    let mut latest = 0.0;
+    let latest = others().map(|turn| {
+        latest += 1.0;
+        (turn, LATEST / latest)
+    });
+    let (mut picked, mut left) = (Vec::<Ranked>::new(), config.recall_tokens);
+    for (turn, score) in answers.chain(latest) {
         let tokens = tokens(turn);
         let nothing = turn.query.is_empty() && turn.answer.is_empty();
-        if nothing || tokens > left || history.iter().any(|h| h.id == turn.id) {
+        let there = |id: &TurnId| {
+            history.iter().any(|h| h.id == *id) || picked.iter().any(|p| p.turn.id == *id)
+        };
+        if nothing || tokens > left || there(&turn.id) {
             continue;
         }
-        if !present.is_empty() && present.contains(&query_hash(&turn.query)) {
+        if !turn.query.is_empty() && present.contains(&query_hash(&turn.query)) {
             continue;
         }
         left -= tokens;
-        memories.push(RecalledTurn {
+        picked.push(Ranked {
             turn: turn.clone(),
-            score: 1.0 / (memories.len() + 1) as f64,
-            tokens,
+            score,
+            why: Explain::default(),
+            texts: Vec::new(),
         });
     }
+    let memories = picked.iter().map(recalled).collect();
+    if conversation.is_none() {
+        resident.memories.note_picked(this, picked);
+    }
     Selection { memories, history }
+}
+
+fn recalled(ranked: &Ranked) -> RecalledTurn {
+    RecalledTurn {
+        turn: ranked.turn.clone(),
+        score: ranked.score,
+        tokens: tokens(&ranked.turn),
+    }
 }
 
 /// Whether it is the turn, perhaps under an id of its own, for the plain one was taken long before.
@@ -128,7 +206,8 @@ pub fn query_hash(query: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::TurnStatus;
+    use crate::memory::{Memories, TurnStatus};
+    use std::collections::VecDeque;
 
     fn turn(id: &str, conversation: &str, query: &str, answer: &str) -> Arc<KeptTurn> {
         Arc::new(KeptTurn {
@@ -137,13 +216,16 @@ mod tests {
             at_ms: 0,
             query: query.into(),
             answer: answer.into(),
+            role: "".into(),
             status: TurnStatus::Partial,
         })
     }
 
     fn resident(turns: impl IntoIterator<Item = Arc<KeptTurn>>) -> Resident {
+        let turns: VecDeque<_> = turns.into_iter().collect();
         Resident {
-            turns: turns.into_iter().collect(),
+            memories: Arc::new(Memories::of(&turns)),
+            turns,
             ..Resident::default()
         }
     }
@@ -158,6 +240,7 @@ mod tests {
         let found = select(
             &MemoryConfig::default(),
             user,
+            &[],
             &this.into(),
             &present,
             false,
@@ -211,6 +294,7 @@ mod tests {
         let found = select(
             &MemoryConfig::default(),
             &user,
+            &[],
             &"x".into(),
             &HashSet::new(),
             false,
@@ -218,8 +302,8 @@ mod tests {
         );
         let tokens: usize = found.memories.iter().map(|m| m.tokens).sum();
         assert!(tokens <= MemoryConfig::default().recall_tokens, "{tokens}");
-        assert_eq!(found.memories[0].score, 1.0);
-        assert_eq!(found.memories[1].score, 0.5);
+        assert_eq!(found.memories[0].score, 0.1);
+        assert_eq!(found.memories[1].score, 0.05);
     }
 
     #[test]
@@ -233,7 +317,15 @@ mod tests {
                 recall_tokens: 10_000,
                 ..MemoryConfig::default()
             };
-            let found = select(&config, &user, &"me".into(), &HashSet::new(), goes_on, None);
+            let found = select(
+                &config,
+                &user,
+                &[],
+                &"me".into(),
+                &HashSet::new(),
+                goes_on,
+                None,
+            );
             let ids = found.memories.iter().map(|m| m.turn.id.to_string());
             ids.collect::<Vec<_>>()
         };
@@ -245,6 +337,30 @@ mod tests {
         // The same words once more begin it anew, and see what was kept since.
         assert_eq!(step(false, &["me", "else"])[0], "else");
         assert_eq!(step(true, &["mean", "else"])[..2], ["else", "mean"]);
+    }
+
+    #[test]
+    fn what_answers_comes_before_what_is_new() {
+        let turns = (0..20).map(|n| turn(&format!("t{n}"), "c", &format!("note {n}"), "fine"));
+        let old = turn("old", "c", "My sister plays the cello", "How nice");
+        let user = resident([old].into_iter().chain(turns));
+        let asking = Asking {
+            text: "which instrument does my sister play?".into(),
+            ..Asking::default()
+        };
+        let config = MemoryConfig::default();
+        let pick = |this: &str, goes_on, ranked: &[Ranked]| {
+            let none = HashSet::new();
+            let found = select(&config, &user, ranked, &this.into(), &none, goes_on, None);
+            let ids = found.memories.iter().map(|m| m.turn.id.to_string());
+            ids.collect::<Vec<_>>()
+        };
+        let first = pick("x", false, &asking.rank(&user));
+        assert_eq!(first[..2], ["old", "t19"]);
+        // A later step of the same turn gets the same, whatever would be found now.
+        user.memories
+            .remember(&turn("more", "c", "my sister plays", "and plays"));
+        assert_eq!(pick("x", true, &asking.rank(&user)), first);
     }
 
     #[test]

@@ -179,7 +179,13 @@ fn asked_for(profile: &Profile, counts: impl Fn(&Slot) -> bool) -> Option<Headin
 
 fn turn_view(turn: &KeptTurn) -> TurnView {
     let when = OffsetDateTime::from_unix_timestamp(turn.at_ms / 1000);
+    let speaker = if turn.role.is_empty() {
+        "user"
+    } else {
+        &turn.role
+    };
     TurnView {
+        speaker: inert(speaker),
         query: inert(&excerpt(&turn.query, QUERY_CHARS)),
         answer: inert(&excerpt(&turn.answer, ANSWER_CHARS)),
         when: when.map(|when| when.date().to_string()).unwrap_or_default(),

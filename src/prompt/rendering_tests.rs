@@ -63,6 +63,7 @@ fn resident(slots: &[(&str, &str, &str)], turns: &[(&str, &str, &str)]) -> Arc<R
             at_ms: 1_790_000_000_000,
             query: (*query).into(),
             answer: (*answer).into(),
+            role: "".into(),
             status: TurnStatus::Complete,
         })
     };

@@ -28,14 +28,14 @@ const BUILT_IN_MEMORIES: &str = "\
 {{ headings.memories }}
 <memories {{ tag }}>
 {% for turn in memories %}- {{ turn.when }}
-{% if turn.query %}  user: {{ turn.query }}
+{% if turn.query %}  {{ turn.speaker }}: {{ turn.query }}
 {% endif %}{% if turn.answer %}  assistant: {{ turn.answer }}
 {% endif %}{% endfor %}</memories {{ tag }}>";
 
 /// What is inside of what the templates may use, for an error.
 const PROFILE_NAMES: &str = "`topic`, `key` and `value` of each of `profile`, `headings.profile`";
 const MEMORIES_NAMES: &str =
-    "`query`, `answer` and `when` of each of `memories`, `headings.memories`";
+    "`query`, `speaker`, `answer` and `when` of each of `memories`, `headings.memories`";
 
 /// One value of the profile, as templates see it: inert.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,6 +48,8 @@ pub(super) struct SlotView {
 /// One recalled turn, as templates see it: inert.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct TurnView {
+    /// Who says `query`.
+    pub(super) speaker: String,
     pub(super) query: String,
     pub(super) answer: String,
     pub(super) when: String,
@@ -150,6 +152,7 @@ impl Prompts {
             value: text(),
         }];
         let turns = [TurnView {
+            speaker: inert(""),
             query: text(),
             answer: text(),
             when: text(),

@@ -115,6 +115,7 @@ pub mod turn {
         pub query: String,
         pub answer: String,
         pub complete: bool,
+        pub role: String,
     }
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}

@@ -166,7 +166,8 @@ async fn insert(
     Ok(fresh)
 }
 
-const KEY: [turn::Column; 4] = [
+/// What tells turns apart.
+pub const KEY: [turn::Column; 4] = [
     turn::Column::Tenant,
     turn::Column::App,
     turn::Column::UserId,

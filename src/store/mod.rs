@@ -10,6 +10,7 @@ mod delivered;
 mod directory;
 mod entity;
 pub mod extraction;
+mod import;
 mod keep;
 mod outage;
 mod probe;
@@ -32,6 +33,7 @@ use crate::{
     },
     runtime::Own,
 };
+pub use import::{Import, Imported};
 use shared::Shared;
 use std::{
     collections::BTreeMap,
@@ -56,6 +58,8 @@ pub enum Command {
     Upsert(Upsert, oneshot::Sender<Result<Profile, Error>>),
     /// Erase all of a user; answers with counts.
     Erase(UserKey, oneshot::Sender<Result<Erased, Error>>),
+    /// Take over what was said elsewhere; answers with how many items were not there before.
+    Import(Import, oneshot::Sender<Result<usize, Error>>),
     /// The remote memory has what a turn taught, or is never going to.
     Delivered(Delivered, oneshot::Sender<Result<(), Error>>),
     /// A write of extraction, for one user.

@@ -115,6 +115,7 @@ impl Committer {
             match self.shared.queue.answer() {
                 Some(Command::Upsert(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
                 Some(Command::Erase(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
+                Some(Command::Import(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
                 Some(Command::Delivered(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
                 Some(Command::Extraction(.., reply)) => drop(reply.send(Err(Error::StoreDown))),
                 _ => {}

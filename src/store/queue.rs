@@ -1,7 +1,7 @@
 //! What waits for the committer. It lies outside of every actor and of the committer itself, with
 //! the promises to answer: what a crash finds half done is taken up again.
 
-use super::{Command, Delivered, Upsert, extraction::Write};
+use super::{Command, Delivered, Import, Upsert, extraction::Write};
 use crate::{
     error::Error,
     memory::{Ack, UserKey, Writeback},
@@ -31,6 +31,8 @@ pub enum Work {
     Upsert(Upsert),
     /// An erase.
     Erase(UserKey),
+    /// An import.
+    Import(Import),
     /// A turn leaves the outbox.
     Delivered(Delivered),
     /// A write of extraction.
@@ -92,6 +94,7 @@ impl Queue {
         let work = match &first.command {
             Command::Upsert(upsert, _) => Work::Upsert(upsert.clone()),
             Command::Erase(user, _) => Work::Erase(user.clone()),
+            Command::Import(import, _) => Work::Import(import.clone()),
             Command::Delivered(delivered, _) => Work::Delivered(delivered.clone()),
             Command::Extraction(user, what, _) => Work::Extraction(user.clone(), what.clone()),
             Command::Keep(..) => {
@@ -164,6 +167,7 @@ fn refuse(command: Command) {
         Command::Keep(_, reply) => drop(reply.send(Ack::Off)),
         Command::Upsert(_, reply) => drop(reply.send(Err(Error::StoreDown))),
         Command::Erase(_, reply) => drop(reply.send(Err(Error::StoreDown))),
+        Command::Import(_, reply) => drop(reply.send(Err(Error::StoreDown))),
         Command::Delivered(_, reply) => drop(reply.send(Err(Error::StoreDown))),
         Command::Extraction(.., reply) => drop(reply.send(Err(Error::StoreDown))),
     }

@@ -5,9 +5,15 @@ use super::{
     database::Database,
     rows::{source, status},
 };
-use crate::memory::{KeptTurn, Profile, RECENT_TURNS, Resident, Rules, Slot, UserKey, statements};
+use crate::memory::{
+    INDEXED_TURNS, KeptTurn, Memories, Profile, RECENT_TURNS, Resident, Rules, Slot, UserKey,
+    statements,
+};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 use std::sync::Arc;
+
+/// So many turns are indexed where they are read.
+const INLINE: usize = 50;
 
 /// A user as read.
 pub enum Read {
@@ -30,10 +36,10 @@ fn sql() -> String {
          p.valid_from, CASE WHEN p.pinned THEN 1 ELSE 0 END, \
          CASE WHEN p.value IS NULL THEN 1 ELSE 0 END \
          FROM sundynix_user_profile p WHERE {slot} AND {changed} \
-         UNION ALL SELECT * FROM (SELECT 't', t.turn_id, t.conversation, t.query, t.answer, '', \
+         UNION ALL SELECT * FROM (SELECT 't', t.turn_id, t.conversation, t.query, t.answer, t.role, \
          t.at, CASE WHEN t.complete THEN 1 ELSE 0 END, 0 \
          FROM sundynix_turn t WHERE {turn} AND {changed} \
-         ORDER BY t.at DESC, t.turn_id DESC LIMIT {RECENT_TURNS}) AS recent \
+         ORDER BY t.at DESC, t.turn_id DESC LIMIT {INDEXED_TURNS}) AS recent \
          UNION ALL SELECT 'o', t.turn_id, t.query, '', '', '', t.at, 0, o.seq \
          FROM sundynix_outbox o JOIN sundynix_turn t ON t.tenant = o.tenant AND t.app = o.app \
          AND t.user_id = o.user_id AND t.turn_id = o.turn_id \
@@ -59,7 +65,8 @@ pub async fn read(
     let statement = Statement::from_sql_and_values(backend, sql(), values);
     let rows = db.readers.query_all_raw(statement).await?;
 
-    let (mut mark, mut resident, mut pending) = (0, Resident::default(), Vec::new());
+    let (mut mark, mut resident) = (0, Resident::default());
+    let (mut turns, mut pending) = (Vec::new(), Vec::new());
     for row in rows {
         let text = |column: &str| row.try_get::<String>("", column);
         let number = |column: &str| row.try_get::<i64>("", column);
@@ -70,11 +77,12 @@ pub async fn read(
                 mark = number("k")?;
             }
             "p" => slot(&row, &mut resident.profile)?,
-            "t" => resident.turns.push_back(Arc::new(KeptTurn {
+            "t" => turns.push(Arc::new(KeptTurn {
                 id: text("a")?.into(),
                 conversation: text("b")?.into(),
                 query: text("c")?.into(),
                 answer: text("d")?.into(),
+                role: text("e")?.into(),
                 at_ms: number("n")?,
                 status: status(number("m")? != 0),
             })),
@@ -84,8 +92,10 @@ pub async fn read(
     if known == Some(mark) {
         return Ok(Read::Unchanged);
     }
-    let turns = resident.turns.make_contiguous();
     turns.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
+    let latest = turns.len().saturating_sub(RECENT_TURNS);
+    resident.turns.extend(turns[latest..].iter().cloned());
+    resident.memories = index(turns).await;
     pending.sort();
     rules.expire(&mut resident.profile, rules.clock.now_ms());
     for (_, turn, query, at_ms) in pending {
@@ -93,6 +103,16 @@ pub async fn read(
         rules.apply(&mut resident.profile, &turn.into(), at_ms, &said);
     }
     Ok(Read::New(mark, resident))
+}
+
+/// Of thousands of turns it is no work for a thread that others wait for.
+async fn index(turns: Vec<Arc<KeptTurn>>) -> Arc<Memories> {
+    if turns.len() <= INLINE {
+        return Arc::new(Memories::of(&turns));
+    }
+    let making = tokio::task::spawn_blocking(move || Memories::of(&turns));
+    // It fails only where the process ends.
+    Arc::new(making.await.unwrap_or_default())
 }
 
 fn slot(row: &QueryResult, profile: &mut Profile) -> Result<(), DbErr> {

@@ -101,6 +101,7 @@ pub fn kept_turn(writeback: &Writeback, id: TurnId) -> KeptTurn {
         at_ms: writeback.began_ms,
         query: writeback.query.clone(),
         answer: writeback.answer.as_str().into(),
+        role: "".into(),
         status: writeback.status,
     }
 }
@@ -116,6 +117,7 @@ pub fn turn_row(user: &UserKey, kept: &KeptTurn) -> turn::ActiveModel {
         at: Set(kept.at_ms),
         query: Set(kept.query.to_string()),
         answer: Set(kept.answer.to_string()),
+        role: Set(kept.role.to_string()),
         complete: Set(kept.status == TurnStatus::Complete),
     }
 }
@@ -128,6 +130,7 @@ pub fn from_turn_row(row: turn::Model) -> KeptTurn {
         at_ms: row.at,
         query: row.query.into(),
         answer: row.answer.into(),
+        role: row.role.into(),
         status: status(row.complete),
     }
 }

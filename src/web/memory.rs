@@ -4,10 +4,12 @@
 //! what `/mcp` does as well, is here.
 
 mod etag;
+pub mod import;
 pub mod jobs;
 mod preferences;
 pub mod profile;
 pub mod quarantine;
+pub mod search;
 mod shown;
 
 use super::fault::only;
@@ -36,7 +38,15 @@ pub fn routes(app: &mut web::ServiceConfig) {
     app.service(only("GET, PUT, PATCH, DELETE", profile))
         .configure(jobs::routes)
         .configure(quarantine::routes)
-        .service(only("DELETE", slot));
+        .service(only("DELETE", slot))
+        .service(only(
+            "POST",
+            web::resource("/memory/turns").post(import::import),
+        ))
+        .service(only(
+            "POST",
+            web::resource("/memory/search").post(search::search),
+        ));
 }
 
 /// The user as they are known now, or that the store does not say.

@@ -18,6 +18,7 @@ mod json;
 pub mod mcp;
 pub mod memory;
 pub mod models;
+mod moment;
 pub mod openapi;
 mod query;
 pub mod relay;

@@ -106,6 +106,8 @@ pub struct ChatRequest {
         memory::quarantine::list,
         memory::quarantine::release,
         memory::quarantine::discard,
+        memory::import::import,
+        memory::search::search,
         mcp::post,
         chat::completions,
         models::list,

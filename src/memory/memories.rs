@@ -1,0 +1,288 @@
+//! All that a user said and was told, ready to be searched: an index that grows in place beside
+//! the turns it was made of. It is shared by whoever holds the user, so that a commit adds to it
+//! and copies nothing; a search sees what was committed before it began, or a little more.
+
+use super::{
+    KeptTurn, TurnId,
+    rank::{Doc, Explain, Index, Query},
+};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
+};
+
+/// The newest turns of a user that are searched.
+pub const INDEXED_TURNS: usize = 20_000;
+/// From so many documents on a search is work for the blocking pool.
+const MANY: usize = 1_000;
+/// Replaced documents are searched around until there are so many, and a quarter of all.
+const STALE: usize = 64;
+/// Tool loops that may be going on at the same time.
+const PICKS: usize = 16;
+
+/// See the file's head.
+#[derive(Default)]
+pub struct Memories {
+    kept: RwLock<Kept>,
+    /// What the first steps of tool loops recalled, for the later ones to recall the same.
+    picks: Mutex<VecDeque<(TurnId, Vec<Ranked>)>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    index: Index,
+    /// The turn of each document, by its number.
+    turns: Vec<Arc<KeptTurn>>,
+    /// Each turn's documents.
+    places: HashMap<TurnId, Vec<usize>>,
+    /// Documents whose text was replaced.
+    stale: HashSet<usize>,
+    /// What the index took when it was made, and a guess at what was added since.
+    bytes: usize,
+}
+
+/// A turn that matters to what is asked.
+#[derive(Clone, Debug)]
+pub struct Ranked {
+    /// The turn.
+    pub turn: Arc<KeptTurn>,
+    /// How much it matters, within this search.
+    pub score: f64,
+    /// Why: of the side of it that matters more.
+    pub why: Explain,
+    /// Its sides that were found, the better one first.
+    pub texts: Vec<Arc<str>>,
+}
+
+impl Memories {
+    /// Makes the index of these turns, in the order of time.
+    pub fn of<'a>(turns: impl IntoIterator<Item = &'a Arc<KeptTurn>>) -> Self {
+        let mut kept = Kept::default();
+        turns.into_iter().for_each(|turn| kept.add(turn));
+        kept.bytes = kept.index.bytes();
+        Memories {
+            kept: RwLock::new(kept),
+            picks: Mutex::default(),
+        }
+    }
+
+    /// Adds a turn, or replaces the one of the same id.
+    pub fn remember(&self, turn: &Arc<KeptTurn>) {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        kept.add(turn);
+        if kept.stale.len() > STALE.max(kept.turns.len() / 4) || kept.places.len() > most() {
+            kept.rebuild();
+        }
+    }
+
+    /// How many documents there are.
+    pub fn len(&self) -> usize {
+        self.read().index.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a search is work for the blocking pool.
+    pub fn are_many(&self) -> bool {
+        self.len() > MANY
+    }
+
+    /// About what they take in memory.
+    pub fn bytes(&self) -> usize {
+        self.read().bytes
+    }
+
+    /// The `k` turns that matter most, best first.
+    pub fn rank(&self, query: &Query<'_>, k: usize) -> Vec<Ranked> {
+        let kept = self.read();
+        let mut found: Vec<Ranked> = Vec::new();
+        // Both sides of a turn may be among them, and some may be stale.
+        for hit in kept.index.search(query, 2 * k + kept.stale.len()) {
+            let (Some(turn), Some(doc)) = (kept.turns.get(hit.doc), kept.index.doc(hit.doc)) else {
+                continue;
+            };
+            if kept.stale.contains(&hit.doc) {
+                continue;
+            }
+            match found.iter().position(|ranked| ranked.turn.id == turn.id) {
+                Some(at) => found[at].texts.push(doc.text.clone()),
+                None if found.len() < k => found.push(Ranked {
+                    turn: turn.clone(),
+                    score: hit.score,
+                    why: hit.why,
+                    texts: vec![doc.text.clone()],
+                }),
+                None => {}
+            }
+        }
+        found
+    }
+
+    /// What a turn's first step recalled, if it is not too long ago.
+    pub fn picked(&self, turn: &TurnId) -> Option<Vec<Ranked>> {
+        let picks = self.picks.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = picks.iter().find(|(id, _)| id == turn);
+        found.map(|(_, picked)| picked.clone())
+    }
+
+    /// Notes what a turn's first step recalled.
+    pub fn note_picked(&self, turn: &TurnId, picked: Vec<Ranked>) {
+        let mut picks = self.picks.lock().unwrap_or_else(PoisonError::into_inner);
+        picks.retain(|(id, _)| id != turn);
+        picks.push_back((turn.clone(), picked));
+        if picks.len() > PICKS {
+            picks.pop_front();
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Kept> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Beyond the cap a little grows, so that not every turn makes the index anew.
+const fn most() -> usize {
+    INDEXED_TURNS + INDEXED_TURNS / 10
+}
+
+impl Kept {
+    fn add(&mut self, turn: &Arc<KeptTurn>) {
+        let user = if turn.role.is_empty() {
+            "user"
+        } else {
+            &*turn.role
+        };
+        let mut sides = vec![(user, &turn.query), ("assistant", &turn.answer)];
+        sides.retain(|(_, text)| !text.is_empty());
+        let mut places = Vec::new();
+        for place in self.places.remove(&turn.id).unwrap_or_default() {
+            // A side that is there already stays.
+            let doc = self.index.doc(place);
+            let same = doc.is_some_and(|doc| {
+                let same =
+                    |(role, text): &(&str, &Arc<str>)| *role == &*doc.role && **text == doc.text;
+                let at = sides.iter().position(same);
+                at.map(|at| sides.remove(at)).is_some()
+            });
+            if same {
+                self.turns[place] = turn.clone();
+                places.push(place);
+            } else {
+                self.stale.insert(place);
+            }
+        }
+        for (role, text) in sides {
+            places.push(self.turns.len());
+            self.bytes += 6 * text.len() + 200;
+            self.index.push(Doc {
+                id: turn.id.clone(),
+                session: turn.conversation.clone(),
+                at_ms: turn.at_ms,
+                role: role.into(),
+                text: text.clone(),
+            });
+            self.turns.push(turn.clone());
+        }
+        self.places.insert(turn.id.clone(), places);
+    }
+
+    /// Makes it anew of the newest turns, without what is stale.
+    fn rebuild(&mut self) {
+        let places = std::mem::take(&mut self.places);
+        let turns = places
+            .into_values()
+            .filter_map(|places| places.first().copied());
+        let mut turns: Vec<_> = turns.map(|place| self.turns[place].clone()).collect();
+        turns.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
+        let newest = turns.len().saturating_sub(INDEXED_TURNS);
+        let mut new = Kept::default();
+        turns[newest..].iter().for_each(|turn| new.add(turn));
+        new.bytes = new.index.bytes();
+        *self = new;
+    }
+
+    fn live(&self) -> HashSet<(&str, &str)> {
+        let live = (0..self.turns.len()).filter(|place| !self.stale.contains(place));
+        let doc = |place| self.index.doc(place).map(|doc| (&*doc.id, &*doc.text));
+        live.filter_map(doc).collect()
+    }
+}
+
+impl PartialEq for Memories {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || self.read().live() == other.read().live()
+    }
+}
+
+impl Eq for Memories {}
+
+impl fmt::Debug for Memories {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} documents", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::TurnStatus;
+
+    fn turn(id: &str, at_ms: i64, query: &str, answer: &str) -> Arc<KeptTurn> {
+        Arc::new(KeptTurn {
+            id: id.into(),
+            conversation: "c".into(),
+            at_ms,
+            query: query.into(),
+            answer: answer.into(),
+            role: "".into(),
+            status: TurnStatus::Complete,
+        })
+    }
+
+    fn found(memories: &Memories, text: &str) -> Vec<String> {
+        let query = Query {
+            text,
+            ..Query::default()
+        };
+        let ranked = memories.rank(&query, 10);
+        ranked.iter().map(|r| r.turn.id.to_string()).collect()
+    }
+
+    #[test]
+    fn a_turn_is_found_once_by_either_side() {
+        let turns = [
+            turn("a", 1, "Where do lemurs live?", "On Madagascar."),
+            turn("b", 2, "Thanks", "You are welcome."),
+        ];
+        let memories = Memories::of(&turns);
+        assert_eq!(found(&memories, "Madagascar")[0], "a");
+        assert_eq!(found(&memories, "lemurs of Madagascar")[0], "a");
+        let once: HashSet<_> = found(&memories, "lemurs on Madagascar")
+            .into_iter()
+            .collect();
+        assert_eq!(once.len(), found(&memories, "lemurs on Madagascar").len());
+    }
+
+    #[test]
+    fn a_replaced_answer_is_not_found_any_more_and_the_same_again_adds_nothing() {
+        let memories = Memories::of(&[turn("a", 1, "A pet?", "Take a hamster.")]);
+        memories.remember(&turn("a", 1, "A pet?", "Take a parrot."));
+        assert!(!found(&memories, "hamster").contains(&"a".to_owned()));
+        assert_eq!(found(&memories, "parrot"), ["a"]);
+        let before = memories.len();
+        memories.remember(&turn("a", 1, "A pet?", "Take a parrot."));
+        assert_eq!(memories.len(), before);
+        for n in 0..200 {
+            memories.remember(&turn("a", 1, "A pet?", &format!("Take number{n}.")));
+        }
+        assert!(memories.len() < 100, "{}", memories.len());
+        assert_eq!(
+            memories,
+            Memories::of(&[turn("a", 1, "A pet?", "Take number199.")])
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! The transaction that takes over what was said elsewhere: items of a conversation, each by
+//! itself. An item whose id is there already is the same item: nothing of it is kept twice.
+
+use super::{
+    database::Database,
+    entity::{outbox, turn},
+    rows::{CHUNK, lock_users, outbox_row, turn_row},
+};
+use crate::{
+    error::Error,
+    memory::{KeptTurn, UserKey, statements},
+};
+use sea_orm::{
+    ConnectionTrait, DbErr, EntityTrait, QueryTrait,
+    sea_query::{OnConflict, Query},
+};
+use std::{collections::HashSet, sync::Arc};
+
+/// Items to take over.
+#[derive(Clone)]
+pub struct Import {
+    /// Whose.
+    pub user: UserKey,
+    /// The items.
+    pub items: Arc<Vec<Arc<KeptTurn>>>,
+    /// When it was asked for, Unix milliseconds: an erase that came later wins.
+    pub began_ms: i64,
+    /// They also teach.
+    pub extract: bool,
+}
+
+/// What became of them.
+pub struct Imported {
+    /// Those that were not there before.
+    pub fresh: Vec<Arc<KeptTurn>>,
+    /// Some of them have something to settle.
+    pub teaches: bool,
+    /// The user's mark after it.
+    pub mark: i64,
+}
+
+/// Takes them over.
+pub async fn import(db: &Database, ask: &Import) -> Result<Result<Imported, Error>, DbErr> {
+    let tx = db.begin().await?;
+    let mut mark = 0;
+    for (_, row) in lock_users(&tx, [&ask.user].into(), 1).await? {
+        if ask.began_ms <= row.epoch {
+            tx.rollback().await?;
+            return Ok(Err(Error::Gone("what was known of this user")));
+        }
+        mark = row.mark;
+    }
+    let mut new = HashSet::new();
+    for items in ask.items.chunks(CHUNK) {
+        let rows = items.iter().map(|item| turn_row(&ask.user, item));
+        let nothing = OnConflict::columns(super::keep::KEY)
+            .do_nothing()
+            .to_owned();
+        let mut insert = turn::Entity::insert_many(rows)
+            .on_conflict(nothing)
+            .into_query();
+        let returning = Query::returning().column(turn::Column::TurnId);
+        for row in tx.query_all(insert.returning(returning)).await? {
+            new.insert(row.try_get::<String>("", "turn_id")?);
+        }
+    }
+    let fresh = ask.items.iter().filter(|item| new.remove(&*item.id));
+    let fresh: Vec<_> = fresh.cloned().collect();
+    let teaches = |item: &&Arc<KeptTurn>| {
+        ask.extract && item.role.is_empty() && !statements(&item.query).is_empty()
+    };
+    let notes = fresh.iter().filter(teaches);
+    let notes: Vec<_> = notes.map(|item| outbox_row(&ask.user, &item.id)).collect();
+    for notes in notes.chunks(CHUNK) {
+        let insert = outbox::Entity::insert_many(notes.iter().cloned());
+        insert.exec_without_returning(&tx).await?;
+    }
+    tx.commit().await?;
+    Ok(Ok(Imported {
+        fresh,
+        teaches: !notes.is_empty(),
+        mark,
+    }))
+}

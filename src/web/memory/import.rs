@@ -1,0 +1,142 @@
+//! `POST /api/v1/memory/turns`: what was said elsewhere, an item a line. Every line is checked
+//! before the first is taken over; what is there already is left as it is, so that an import that
+//! broke off is simply sent again.
+
+use super::written;
+use crate::{
+    error::Error,
+    memory::{KeptTurn, TurnStatus, UserKey, kept, masked},
+    store::{Command, Import},
+    web::{
+        body, exchange::now_ms, fault::Fault, identity, moment::moment, openapi::Known,
+        query::Query, server::graph,
+    },
+};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Items in one transaction.
+const GROUP: usize = 500;
+/// The longest id, session and role, in bytes.
+const NAME_BYTES: usize = 256;
+
+/// One line.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// It is kept once under this id.
+    #[schema(min_length = 1, max_length = 256)]
+    id: String,
+    /// When it was said: ISO 8601, or a Unix time.
+    #[schema(value_type = String)]
+    ts: Value,
+    /// The conversation.
+    #[serde(default)]
+    session: Option<String>,
+    /// `user`, `assistant`, or a speaker's name.
+    #[serde(default)]
+    role: Option<String>,
+    /// What was said.
+    text: String,
+}
+
+/// What became of an import.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Imported {
+    /// Items that are new here.
+    imported: usize,
+    /// Items that were here already, and are as they were.
+    known: usize,
+}
+
+/// `POST /api/v1/memory/turns`
+#[utoipa::path(
+    post, path = "/api/v1/memory/turns", tag = "memory", operation_id = "import_turns",
+    summary = "Take over what was said elsewhere",
+    description = "An item a line. Nothing is taken over unless every line is right; an id that is known already is left as it is.",
+    params(Known, ("extract" = Option<bool>, Query, description = "The user's own items also become profile")),
+    request_body(content = Item, content_type = "application/x-ndjson"),
+    responses((status = 200, description = "What became of them", body = Imported)),
+)]
+pub async fn import(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Fault> {
+    answer(req, payload).await.map_err(Fault::native)
+}
+
+async fn answer(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Error> {
+    let graph = graph(&req);
+    let extract = Query::read(&req, &["extract"])?.flag("extract")?;
+    let user = UserKey::local(&identity::some_user(&req)?);
+    let limit = graph.state.config.limits.body_bytes;
+    let (began_ms, body) = (now_ms(), body::read(&req, payload, limit).await?);
+    // Thousands of lines are no work for a web worker.
+    let reading = web::block(move || items(&body, began_ms)).await;
+    let items = reading.unwrap_or(Err(Error::Crashed("import")))?;
+    let (all, mut imported) = (items.len(), 0);
+    for group in items.chunks(GROUP) {
+        let import = Import {
+            user: user.clone(),
+            items: Arc::new(group.to_vec()),
+            began_ms,
+            extract,
+        };
+        let asking = graph
+            .memory
+            .ask(|reply| Command::Import(import.clone(), reply));
+        imported += written(&graph.state, asking).await?;
+    }
+    Ok(HttpResponse::Ok().json(Imported {
+        imported,
+        known: all - imported,
+    }))
+}
+
+/// Every line, or which one is wrong and why.
+fn items(body: &[u8], now_ms: i64) -> Result<Vec<Arc<KeptTurn>>, Error> {
+    let text = std::str::from_utf8(body).map_err(|e| {
+        let detail = format!("the body is not UTF-8 (at byte {})", e.valid_up_to());
+        Error::invalid("the body", detail)
+    })?;
+    let lines = text.lines().enumerate();
+    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(at, line)| item(at + 1, line, now_ms)).collect()
+}
+
+fn item(line: usize, text: &str, now_ms: i64) -> Result<Arc<KeptTurn>, Error> {
+    let wrong = |field: &str, detail: &str| Error::invalid(format!("line {line}: {field}"), detail);
+    let item: Item = crate::web::json::parse(text.as_bytes()).map_err(|error| match error {
+        Error::Invalid { field, detail } => wrong(&field, &detail),
+        error => error,
+    })?;
+    let (session, role) = (
+        item.session.unwrap_or_default(),
+        item.role.unwrap_or_default(),
+    );
+    for (field, name) in [("id", &item.id), ("session", &session), ("role", &role)] {
+        let empty = field == "id" && name.is_empty();
+        if empty || name.len() > NAME_BYTES || name.contains(char::is_control) {
+            let detail = format!("has up to {NAME_BYTES} bytes and no control characters");
+            return Err(wrong(field, &detail));
+        }
+    }
+    let at_ms = moment(|| format!("line {line}: ts"), &item.ts)?;
+    let text: Arc<str> = masked(&kept(&item.text.replace('\0', "\u{FFFD}"))).into();
+    let (role, query, answer): (&str, Arc<str>, Arc<str>) = match &*role {
+        "assistant" => ("", "".into(), text),
+        "user" | "" => ("", text, "".into()),
+        other => (other, text, "".into()),
+    };
+    Ok(Arc::new(KeptTurn {
+        conversation: match session.is_empty() {
+            true => item.id.as_str().into(),
+            false => session.into(),
+        },
+        id: item.id.into(),
+        at_ms: at_ms.min(now_ms),
+        query,
+        answer,
+        role: role.into(),
+        status: TurnStatus::Complete,
+    }))
+}

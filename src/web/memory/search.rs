@@ -1,0 +1,181 @@
+//! `POST /api/v1/memory/search`: the memories that matter to a text, as recall ranks them.
+
+use super::known;
+use crate::{
+    error::Error,
+    memory::{Ranked, UserKey, est_tokens, rank},
+    state::State,
+    web::{
+        body,
+        exchange::now_ms,
+        fault::Fault,
+        identity, json,
+        moment::{moment, shown},
+        openapi::Known,
+        query::Query,
+        server::graph,
+    },
+};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The longest text that is searched for, in bytes: what is beyond says no more.
+const QUERY_BYTES: usize = 16 << 10;
+/// Most hits.
+const MOST: usize = 100;
+/// Messages before the query that are looked at.
+const CONTEXT: usize = 4;
+/// What stands around a hit in a prompt (a date, a speaker), in tokens.
+const AROUND: usize = 8;
+
+/// What is looked for.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// The text.
+    pub query: String,
+    /// So many hits at most.
+    #[serde(default = "ten")]
+    #[schema(minimum = 1, maximum = 100, default = 10)]
+    pub k: usize,
+    /// The chat messages before it, oldest first.
+    #[serde(default)]
+    pub context: Vec<Said>,
+    /// What "last week" counts from: ISO 8601 or a Unix time; by default now.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub now: Option<Value>,
+    /// The hits take so many tokens at most.
+    #[serde(default)]
+    pub max_tokens: Option<usize>,
+    /// Say why each was found.
+    #[serde(default)]
+    pub explain: bool,
+}
+
+fn ten() -> usize {
+    10
+}
+
+/// A chat message.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct Said {
+    /// `user` or `assistant`.
+    pub role: String,
+    /// What it says.
+    pub content: String,
+}
+
+/// What was found.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Found {
+    /// Best first.
+    pub hits: Vec<Hit>,
+}
+
+/// One memory.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Hit {
+    /// What was said.
+    pub text: String,
+    /// The turn, or the imported item, that it was said in.
+    #[schema(value_type = Vec<String>)]
+    pub source_ids: [Arc<str>; 1],
+    /// How much it matters, within this search.
+    pub score: f64,
+    /// When it was said.
+    pub ts: String,
+    /// What makes up the score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub why: Option<rank::Explain>,
+}
+
+/// `POST /api/v1/memory/search`
+#[utoipa::path(
+    post, path = "/api/v1/memory/search", tag = "memory", operation_id = "search_memory",
+    summary = "The memories that matter to a text",
+    params(Known),
+    request_body = Search,
+    responses((status = 200, description = "The memories, best first", body = Found)),
+)]
+pub async fn search(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Fault> {
+    let searching = async {
+        let graph = graph(&req);
+        Query::read(&req, &[])?;
+        let user = UserKey::local(&identity::some_user(&req)?);
+        let body = body::read(&req, payload, graph.state.config.limits.body_bytes).await?;
+        let hits = find(&graph.state, &user, json::parse(&body)?).await?;
+        Ok(HttpResponse::Ok().json(Found { hits }))
+    };
+    searching.await.map_err(Fault::native)
+}
+
+/// Searches a user's memories.
+pub async fn find(state: &State, user: &UserKey, asked: Search) -> Result<Vec<Hit>, Error> {
+    if asked.query.trim().is_empty() {
+        return Err(Error::invalid("query", "say what to look for"));
+    }
+    if !(1..=MOST).contains(&asked.k) {
+        return Err(Error::invalid("k", format!("takes 1 to {MOST}")));
+    }
+    let now_ms = match &asked.now {
+        None | Some(Value::Null) => now_ms(),
+        Some(now) => moment(|| "now".into(), now)?,
+    };
+    let resident = known(state, user).await?;
+    let (explain, most) = (asked.explain, asked.max_tokens.unwrap_or(usize::MAX));
+    let memories = resident.memories.clone();
+    let ranking = move || {
+        let skipped = asked.context.len().saturating_sub(CONTEXT);
+        let context: Vec<_> = asked.context[skipped..]
+            .iter()
+            .map(|said| (&*said.role, &*said.content))
+            .collect();
+        let query = rank::Query {
+            text: &asked.query[..asked.query.floor_char_boundary(QUERY_BYTES)],
+            context: &context,
+            now_ms,
+            ..rank::Query::default()
+        };
+        memories.rank(&query, asked.k)
+    };
+    let ranked = match resident.memories.are_many() {
+        false => ranking(),
+        true => web::block(ranking)
+            .await
+            .map_err(|_| Error::Crashed("search"))?,
+    };
+    let (mut left, mut hits) = (most, Vec::new());
+    for ranked in ranked {
+        let hit = hit(ranked, explain);
+        let Some(rest) = left.checked_sub(est_tokens(&hit.text) + AROUND) else {
+            continue;
+        };
+        left = rest;
+        hits.push(hit);
+    }
+    Ok(hits)
+}
+
+fn hit(ranked: Ranked, explain: bool) -> Hit {
+    let turn = &ranked.turn;
+    // Both sides in the order they were said, or the one that was found.
+    let text = match ranked.texts.len() {
+        2.. => format!("{}\n{}", turn.query, turn.answer),
+        _ => ranked
+            .texts
+            .first()
+            .map(|text| text.to_string())
+            .unwrap_or_default(),
+    };
+    Hit {
+        text,
+        source_ids: [turn.id.clone()],
+        score: ranked.score,
+        ts: shown(turn.at_ms),
+        why: explain.then_some(ranked.why),
+    }
+}
