@@ -61,6 +61,20 @@ impl Resident {
 struct Entry {
     mark: i64,
     resident: Arc<Resident>,
+    /// As it was when it was put in: memories grow in place, and the cache must find the weight it
+    /// counted.
+    bytes: u64,
+}
+
+impl Entry {
+    fn new(mark: i64, resident: Arc<Resident>) -> Self {
+        let bytes = resident.bytes();
+        Entry {
+            mark,
+            resident,
+            bytes,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -68,7 +82,7 @@ struct Bytes;
 
 impl Weighter<UserKey, Entry> for Bytes {
     fn weight(&self, user: &UserKey, entry: &Entry) -> u64 {
-        user.user.len() as u64 + entry.resident.bytes()
+        user.user.len() as u64 + entry.bytes
     }
 }
 
@@ -110,7 +124,7 @@ impl Residents {
     pub fn insert(&self, user: &UserKey, generation: u64, mark: i64, resident: Arc<Resident>) {
         let now = self.stripe(user);
         if *now == generation {
-            self.cache.insert(user.clone(), Entry { mark, resident });
+            self.cache.insert(user.clone(), Entry::new(mark, resident));
         }
     }
 
@@ -122,7 +136,7 @@ impl Residents {
         match self.cache.peek(user) {
             Some(mut entry) if entry.mark + 1 == mark => {
                 change(Arc::make_mut(&mut entry.resident));
-                entry.mark = mark;
+                let entry = Entry::new(mark, entry.resident);
                 // Replacing counts as a use; one that was evicted meanwhile stays away.
                 let _ = self.cache.replace(user.clone(), entry, true);
             }

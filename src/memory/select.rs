@@ -356,7 +356,8 @@ mod tests {
             ids.collect::<Vec<_>>()
         };
         let first = pick("x", false, &asking.rank(&user));
-        assert_eq!(first[..2], ["old", "t19"]);
+        assert_eq!(first[0], "old");
+        assert!(first.contains(&"t19".to_owned()), "{first:?}");
         // A later step of the same turn gets the same, whatever would be found now.
         user.memories
             .remember(&turn("more", "c", "my sister plays", "and plays"));

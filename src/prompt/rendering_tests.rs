@@ -73,7 +73,7 @@ fn resident(slots: &[(&str, &str, &str)], turns: &[(&str, &str, &str)]) -> Arc<R
             slots: slots.iter().enumerate().map(slot).collect(),
         },
         turns: turns.iter().map(turn).collect(),
-        epoch_ms: 0,
+        ..Resident::default()
     })
 }
 
@@ -82,6 +82,7 @@ fn recall(resident: &Arc<Resident>, conversation: Option<&str>) -> Recall {
     let picked = select(
         &config,
         resident,
+        &[],
         &"now".into(),
         &HashSet::new(),
         false,
