@@ -1,4 +1,4 @@
-//! Which turns matter now: those that answer what is asked, then the latest, within their budget,
+//! Which turns matter now: the last one, those that answer what is asked, then the latest, within their budget,
 //! without those the request carries already. Every call of a tool loop gets what its first got.
 
 use super::{
@@ -17,8 +17,9 @@ pub const QUERY_CHARS: usize = 400;
 pub const ANSWER_CHARS: usize = 600;
 /// So many turns, kept elsewhere while a tool loop goes on, push nothing out of what it recalls.
 const ELSEWHERE: usize = 8;
-/// What the latest turn is worth beside the best answer, which is worth 1; the one before it half.
-const LATEST: f64 = 0.1;
+/// What the turns before the last are worth beside the best answer, which is worth 1: a quarter of
+/// this, an eighth, and so on.
+const LATEST: f64 = 0.5;
 /// What stands around a turn in the prompt (a date, two roles), in tokens.
 const AROUND: usize = 10;
 
@@ -112,13 +113,15 @@ pub fn select(
         .iter()
         .filter(|r| r.turn.at_ms < before && !is(&r.turn, this));
     let answers = answers.map(|r| (&r.turn, r.score / best));
-    let mut latest = 0.0;
+    let mut worth = LATEST;
     let latest = others().map(|turn| {
-        latest += 1.0;
-        (turn, LATEST / latest)
+        worth /= 2.0;
+        (turn, worth)
     });
+    // What was said last is always there: whoever goes on from it need not name it.
+    let last_said = others().next().map(|turn| (turn, 1.0));
     let (mut picked, mut left) = (Vec::<Ranked>::new(), config.recall_tokens);
-    for (turn, score) in answers.chain(latest) {
+    for (turn, score) in last_said.into_iter().chain(answers).chain(latest) {
         let tokens = tokens(turn);
         let nothing = turn.query.is_empty() && turn.answer.is_empty();
         let there = |id: &TurnId| {
@@ -302,8 +305,8 @@ mod tests {
         );
         let tokens: usize = found.memories.iter().map(|m| m.tokens).sum();
         assert!(tokens <= MemoryConfig::default().recall_tokens, "{tokens}");
-        assert_eq!(found.memories[0].score, 0.1);
-        assert_eq!(found.memories[1].score, 0.05);
+        assert_eq!(found.memories[0].score, 1.0);
+        assert_eq!(found.memories[1].score, 0.125);
     }
 
     #[test]
@@ -340,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_answers_comes_before_what_is_new() {
+    fn what_answers_comes_after_the_last_word_and_before_what_is_older() {
         let turns = (0..20).map(|n| turn(&format!("t{n}"), "c", &format!("note {n}"), "fine"));
         let old = turn("old", "c", "My sister plays the cello", "How nice");
         let user = resident([old].into_iter().chain(turns));
@@ -356,8 +359,8 @@ mod tests {
             ids.collect::<Vec<_>>()
         };
         let first = pick("x", false, &asking.rank(&user));
-        assert_eq!(first[0], "old");
-        assert!(first.contains(&"t19".to_owned()), "{first:?}");
+        assert_eq!(first[..2], ["t19", "old"]);
+        assert!(first.contains(&"t18".to_owned()), "{first:?}");
         // A later step of the same turn gets the same, whatever would be found now.
         user.memories
             .remember(&turn("more", "c", "my sister plays", "and plays"));
