@@ -1,7 +1,10 @@
 //! One user's memories, ready to be searched: an inverted index that grows and shrinks in place.
 //! A document costs what its text costs, whatever is there already, and its text is shared.
 
-use super::token::{self, Term};
+use super::{
+    asking,
+    token::{self, Term},
+};
 use std::{collections::HashMap, mem::size_of, sync::Arc};
 
 /// A memory: one side of a turn, or an imported item.
@@ -72,6 +75,8 @@ pub struct Index {
     pub(super) lengths: Vec<f32>,
     pub(super) session_of: Vec<u32>,
     pub(super) speaker_of: Vec<u32>,
+    /// By number: whether it asks more than it tells.
+    pub(super) asking: Vec<bool>,
     /// Where each term stands, by document number.
     postings: HashMap<Term, Vec<Posting>>,
     pub(super) sessions: Vec<Session>,
@@ -145,6 +150,7 @@ impl Index {
         self.lengths.push(length);
         self.session_of.push(session);
         self.speaker_of.push(speaker);
+        self.asking.push(asking::mostly_asks(&doc.text));
         self.live += 1;
         self.total_length += f64::from(length);
         self.text_bytes += bytes(&doc);

@@ -3,6 +3,7 @@
 //! neighbourhood into account: an answer follows its question, a conversation has a topic, a date
 //! in the question means the day it was said.
 
+mod asking;
 mod date;
 mod fold;
 mod index;
@@ -67,6 +68,8 @@ pub struct Explain {
     pub date: f64,
     /// The question asks for what this speaker said.
     pub role: f64,
+    /// Below zero where it only asks for something.
+    pub asking: f64,
     /// Words of the chat before the question.
     pub chat: f64,
     /// Alike in meaning, by an embedding model.
@@ -81,6 +84,7 @@ impl Explain {
             + self.session
             + self.date
             + self.role
+            + self.asking
             + self.chat
             + self.semantic
     }

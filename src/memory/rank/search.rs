@@ -71,6 +71,7 @@ impl Index {
             session: (weights.session * scores.session[session]).into(),
             date: self.date(doc, signals).into(),
             role: 0.0,
+            asking: 0.0,
             chat: (scores.chat[doc] + around(&scores.chat)).into(),
             semantic: signals.semantic(doc).into(),
         };
@@ -80,6 +81,9 @@ impl Index {
         // Who said it alone is no reason.
         if signals.roles[self.speaker_of[doc] as usize] {
             why.role = (weights.role * signals.unit).into();
+        }
+        if self.asking[doc] {
+            why.asking = -f64::from(weights.asking * signals.unit);
         }
         let score = why.total();
         Some(Hit { doc, score, why })

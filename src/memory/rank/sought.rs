@@ -2,7 +2,7 @@
 //! chat before it.
 
 use super::{
-    Query,
+    Query, asking,
     themes::{THEMES, Theme},
     token::{self, Term},
     weights::{CHAT_MESSAGES, Weights},
@@ -35,7 +35,7 @@ pub(super) fn sought(
     weights: &Weights,
 ) -> Vec<(Sought, Weight)> {
     let mut sought = HashMap::<Sought, Weight>::new();
-    for (what, weight) in of_text(query.text, names, weights, false) {
+    for (what, weight) in of_text(query.text, names, weights, !asking::asks(query.text)) {
         sought.entry(what).or_default().question = weight;
     }
     if asks_when(query.text) {
@@ -60,7 +60,7 @@ pub(super) fn sought(
 /// So much of a text is read: a pasted document is no question.
 const CHARS: usize = 2_000;
 
-fn of_text(text: &str, names: &[Term], weights: &Weights, chat: bool) -> HashMap<Sought, f32> {
+fn of_text(text: &str, names: &[Term], weights: &Weights, tells: bool) -> HashMap<Sought, f32> {
     let end = text
         .char_indices()
         .nth(CHARS)
@@ -73,7 +73,7 @@ fn of_text(text: &str, names: &[Term], weights: &Weights, chat: bool) -> HashMap
         found.insert(Sought::Term(term), weights.of(term));
         for &theme in THEMES.of(term) {
             let weight = found.entry(Sought::Theme(theme)).or_insert(0.0);
-            *weight = f32::max(*weight, weights.of_theme(term, chat));
+            *weight = f32::max(*weight, weights.of_theme(term, tells));
         }
     }
     found

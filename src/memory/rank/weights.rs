@@ -22,7 +22,7 @@ pub(crate) struct Weights {
     /// The same where the question's word is Chinese, Japanese or Korean: short words have more
     /// synonyms and match less often by chance.
     pub(crate) theme_cjk: f32,
-    /// The same for the chat before the question.
+    /// The same where the text tells rather than asks, as most of a chat does.
     pub(crate) chat_theme: f32,
     /// And there in Chinese, Japanese or Korean, where a chat touches very many themes.
     pub(crate) chat_theme_cjk: f32,
@@ -44,6 +44,8 @@ pub(crate) struct Weights {
     pub(crate) date: f32,
     /// Said by whom the question asks about, in best matches.
     pub(crate) role: f32,
+    /// What a question or a request loses, in best matches: it says less of somebody.
+    pub(crate) asking: f32,
     /// Each message further back in the chat before the question counts this much less.
     pub(crate) decay: f32,
 }
@@ -54,7 +56,7 @@ pub(super) const CHAT_MESSAGES: usize = 4;
 impl Default for Weights {
     fn default() -> Self {
         Weights {
-            k1: 1.5,
+            k1: 1.6,
             b: 0.75,
             char: 0.6,
             function: 0.1,
@@ -66,12 +68,13 @@ impl Default for Weights {
             theme_char: 0.5,
             when: 0.7,
             coverage: 0.5,
-            before: 0.4,
+            before: 0.35,
             before_that: 0.3,
-            after: 0.3,
+            after: 0.25,
             session: 0.4,
             date: 1.2,
             role: 0.7,
+            asking: 0.25,
             decay: 0.8,
         }
     }
@@ -91,8 +94,8 @@ impl Weights {
     }
 
     /// That of a theme which the term belongs to.
-    pub(super) fn of_theme(&self, term: Term, chat: bool) -> f32 {
-        let (word, cjk) = match chat {
+    pub(super) fn of_theme(&self, term: Term, tells: bool) -> f32 {
+        let (word, cjk) = match tells {
             false => (self.theme, self.theme_cjk),
             true => (self.chat_theme, self.chat_theme_cjk),
         };
