@@ -42,7 +42,7 @@ pub(super) fn mostly_asks(text: &str) -> bool {
             start.is_some_and(|start| start.eq_ignore_ascii_case(request))
         };
         all += sentence.len();
-        if sentence.ends_with(['?', '？']) || REQUESTS.iter().any(|request| starts(&request)) {
+        if sentence.ends_with(['?', '？']) || REQUESTS.iter().any(starts) {
             asked += sentence.len();
         }
     }

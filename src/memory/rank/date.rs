@@ -4,6 +4,10 @@
 use super::fold;
 use time::{Date, Duration, Month, OffsetDateTime, Weekday};
 
+const DAY_MS: i64 = 86_400_000;
+/// 1970-01-01 as a Julian day number.
+const UNIX_EPOCH: i64 = 2_440_588;
+
 /// Days of the user's calendar.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Days {
@@ -19,15 +23,14 @@ impl Days {
         if self.ranges.is_empty() {
             return 0.0;
         }
-        let Some(day) = day(at_ms, self.offset_ms).map(Date::to_julian_day) else {
-            return 0.0;
-        };
+        let day = at_ms.saturating_add(self.offset_ms).div_euclid(DAY_MS) + UNIX_EPOCH;
         let fits = self.ranges.iter().map(|&(from, to)| {
             let sharp = match to - from {
                 ..=9 => 1.0,
                 10..=31 => 0.6,
                 _ => 0.3,
             };
+            let (from, to) = (i64::from(from), i64::from(to));
             match day {
                 _ if day < from => 0.0,
                 _ if day <= to => sharp,

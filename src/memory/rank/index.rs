@@ -3,7 +3,8 @@
 
 use super::{
     asking,
-    token::{self, Term},
+    themes::THEMES,
+    token::{self, Kind, Term, TermMap},
 };
 use std::{collections::HashMap, mem::size_of, sync::Arc};
 
@@ -22,7 +23,7 @@ pub struct Doc {
     pub text: Arc<str>,
 }
 
-/// A document in which a term stands, and how often: 26 bits and 6.
+/// A document in which a term stands, and how often, in halves: 26 bits and 6.
 #[derive(Clone, Copy)]
 pub(super) struct Posting(u32);
 
@@ -32,9 +33,8 @@ const MOST_COUNTED: u32 = (1 << COUNT_BITS) - 1;
 const MOST_DOCS: usize = 1 << (u32::BITS - COUNT_BITS);
 
 impl Posting {
-    fn new(doc: u32, count: usize) -> Self {
-        let count = u32::try_from(count).unwrap_or(u32::MAX).min(MOST_COUNTED);
-        Posting(doc << COUNT_BITS | count)
+    fn new(doc: u32, halves: u32) -> Self {
+        Posting(doc << COUNT_BITS | halves.min(MOST_COUNTED))
     }
 
     pub(super) fn doc(self) -> usize {
@@ -42,7 +42,7 @@ impl Posting {
     }
 
     pub(super) fn count(self) -> f32 {
-        (self.0 & MOST_COUNTED) as f32
+        (self.0 & MOST_COUNTED) as f32 / 2.0
     }
 }
 
@@ -78,7 +78,7 @@ pub struct Index {
     /// By number: whether it asks more than it tells.
     pub(super) asking: Vec<bool>,
     /// Where each term stands, by document number.
-    postings: HashMap<Term, Vec<Posting>>,
+    postings: TermMap<Vec<Posting>>,
     pub(super) sessions: Vec<Session>,
     session_numbers: HashMap<Arc<str>, u32>,
     pub(super) speakers: Vec<Speaker>,
@@ -127,12 +127,10 @@ impl Index {
             return;
         }
         let number = self.docs.len() as u32;
-        let mut terms = token::terms(&doc.text);
-        let length = terms.len() as f32;
-        terms.sort_unstable();
-        for run in terms.chunk_by(|a, b| a == b) {
-            let postings = self.postings.entry(run[0]).or_default();
-            postings.push(Posting::new(number, run.len()));
+        let (length, counts) = counts(&doc.text);
+        for (term, halves) in counts {
+            let postings = self.postings.entry(term).or_default();
+            postings.push(Posting::new(number, halves));
             self.posted += 1;
         }
         let session = self.session(&doc);
@@ -207,10 +205,7 @@ impl Index {
         let Some(doc) = self.docs[number].take() else {
             return;
         };
-        let mut terms = token::terms(&doc.text);
-        terms.sort_unstable();
-        terms.dedup();
-        for term in terms {
+        for (term, _) in counts(&doc.text).1 {
             let Some(postings) = self.postings.get_mut(&term) else {
                 continue;
             };
@@ -244,6 +239,30 @@ impl Index {
             + self.sessions.len() * (SESSION + size_of::<Session>())
             + self.text_bytes
     }
+}
+
+/// A text's length in terms, and how often, in halves, each term and each theme is in it. A single
+/// character may mean something else: it counts half towards its theme.
+fn counts(text: &str) -> (f32, Vec<(Term, u32)>) {
+    let mut terms = token::terms(text);
+    let length = terms.len() as f32;
+    terms.sort_unstable();
+    let (mut counts, mut themes) = (Vec::with_capacity(2 * terms.len()), Vec::new());
+    for run in terms.chunk_by(|a, b| a == b) {
+        let count = u32::try_from(run.len()).unwrap_or(MOST_COUNTED);
+        let count = count.min(MOST_COUNTED);
+        counts.push((run[0], 2 * count));
+        let halves = match token::kind(run[0]) {
+            Kind::Char(_) => count,
+            _ => 2 * count,
+        };
+        themes.extend(THEMES.of(run[0]).iter().map(|&theme| (theme, halves)));
+    }
+    themes.sort_unstable();
+    for run in themes.chunk_by(|a, b| a.0 == b.0) {
+        counts.push((run[0].0, run.iter().map(|(_, halves)| halves).sum()));
+    }
+    (length, counts)
 }
 
 fn bytes(doc: &Doc) -> usize {

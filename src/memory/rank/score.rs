@@ -1,130 +1,109 @@
-//! How well each document's own words fit: BM25 over the terms, where a theme is one term that many
-//! words spell, by document and by conversation.
+//! How well each document's own words fit: BM25, by document and by conversation.
 
-use super::{
-    Index,
-    sought::{Sought, Weight},
-    themes::THEMES,
-    token::Term,
-    weights::Weights,
-};
+use super::{Index, sought::Weight, token::Term, weights::Weights};
+
+/// What the words of one document say for it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Score {
+    /// Words of the question.
+    pub(super) question: f32,
+    /// Words of the chat before it.
+    pub(super) chat: f32,
+    /// How much of the question is covered, in what its words say.
+    covered: f32,
+    /// The part of BM25's denominator that depends on the length only.
+    norm: f32,
+}
 
 /// The scores.
 pub(super) struct Scores {
-    /// By document: the question's words.
-    pub(super) question: Vec<f32>,
-    /// By document: the words of the chat before it.
-    pub(super) chat: Vec<f32>,
-    /// By session: the question's words.
-    pub(super) session: Vec<f32>,
+    /// By document.
+    pub(super) docs: Vec<Score>,
+    /// By session: words of the question.
+    pub(super) sessions: Vec<f32>,
 }
 
-/// Counts of one term, by document or by session; empty between terms.
+/// How often one term is said in each session; empty between terms.
 struct Counts {
     counts: Vec<f32>,
-    met: Vec<usize>,
-}
-
-impl Counts {
-    fn new(n: usize) -> Self {
-        Counts {
-            counts: vec![0.0; n],
-            met: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, number: usize, count: f32) {
-        let sum = &mut self.counts[number];
-        if *sum == 0.0 {
-            self.met.push(number);
-        }
-        *sum += count;
-    }
-
-    /// Hands out what was counted, and forgets it.
-    fn drain(&mut self, mut take: impl FnMut(usize, f32)) {
-        for number in self.met.drain(..) {
-            take(number, std::mem::take(&mut self.counts[number]));
-        }
-    }
+    met: Vec<u32>,
 }
 
 impl Index {
-    pub(super) fn scores(&self, sought: &[(Sought, Weight)], weights: &Weights) -> Scores {
-        let (n, sessions) = (self.numbers(), self.sessions.len());
-        let mut scores = Scores {
-            question: vec![0.0; n],
-            chat: vec![0.0; n],
-            session: vec![0.0; sessions],
-        };
-        let doc_norms = norms(
-            self.lengths.iter().copied(),
-            self.total_length,
-            self.len(),
-            weights,
-        );
-        let lengths = self.sessions.iter().map(|session| session.length);
+    pub(super) fn scores(&self, sought: &[(Term, Weight)], weights: &Weights) -> Scores {
         let live_sessions = self.sessions.iter().filter(|s| !s.docs.is_empty()).count();
-        let session_norms = norms(lengths, self.total_length, live_sessions, weights);
-        let mut covered = vec![0.0_f32; n];
-        let (mut all, mut counts, mut by_session) = (0.0, Counts::new(n), Counts::new(sessions));
+        let norm = Norm::new(self.total_length, self.len(), weights);
+        let session_norm = Norm::new(self.total_length, live_sessions, weights);
+        let docs = self.lengths.iter().map(|&length| Score {
+            norm: norm.of(length),
+            ..Score::default()
+        });
+        let mut docs: Vec<Score> = docs.collect();
+        let mut sessions = vec![0.0; self.sessions.len()];
+        let mut counts = Counts {
+            counts: vec![0.0; sessions.len()],
+            met: Vec::new(),
+        };
         let gain = weights.k1 + 1.0;
-        for &(what, weight) in sought {
-            self.count(what, weights, &mut counts);
-            let rarity = idf(self.len(), counts.met.len());
-            all += weight.question * rarity;
-            counts.drain(|doc, count| {
-                let score = rarity * count * gain / (count + doc_norms[doc]);
-                scores.question[doc] += weight.question * score;
-                scores.chat[doc] += weight.chat * score;
-                covered[doc] += weight.question * rarity;
-                if weight.question > 0.0 {
-                    by_session.add(self.session_of[doc] as usize, count);
+        let mut all = 0.0;
+        for &(term, weight) in sought {
+            let postings = self.postings(term);
+            let rarity = idf(self.len(), postings.len());
+            let asked = weight.question * rarity;
+            all += asked;
+            for posting in postings {
+                let (score, count) = (&mut docs[posting.doc()], posting.count());
+                let fit = count * gain / (count + score.norm);
+                score.question += asked * fit;
+                score.chat += weight.chat * rarity * fit;
+                score.covered += asked;
+            }
+            if asked == 0.0 {
+                continue;
+            }
+            for posting in postings {
+                let session = self.session_of[posting.doc()];
+                let sum = &mut counts.counts[session as usize];
+                if *sum == 0.0 {
+                    counts.met.push(session);
                 }
-            });
-            let rarity = weight.question * idf(live_sessions, by_session.met.len());
-            by_session.drain(|session, count| {
-                let norm = session_norms[session];
-                scores.session[session] += rarity * count * gain / (count + norm);
-            });
+                *sum += posting.count();
+            }
+            let asked = weight.question * idf(live_sessions, counts.met.len());
+            for session in counts.met.drain(..) {
+                let session = session as usize;
+                let count = std::mem::take(&mut counts.counts[session]);
+                let norm = session_norm.of(self.sessions[session].length);
+                sessions[session] += asked * count * gain / (count + norm);
+            }
         }
         if all > 0.0 {
-            for (score, covered) in scores.question.iter_mut().zip(covered) {
-                *score *= 1.0 + weights.coverage * covered / all;
+            for score in &mut docs {
+                score.question *= 1.0 + weights.coverage * score.covered / all;
             }
         }
-        scores
-    }
-
-    fn count(&self, what: Sought, weights: &Weights, counts: &mut Counts) {
-        let mut add = |term: &Term, by: f32| {
-            for posting in self.postings(*term) {
-                counts.add(posting.doc(), by * posting.count());
-            }
-        };
-        match what {
-            Sought::Term(term) => add(&term, 1.0),
-            Sought::Theme(theme) => {
-                for member in THEMES.members(theme) {
-                    add(
-                        &member.term,
-                        if member.short {
-                            weights.theme_char
-                        } else {
-                            1.0
-                        },
-                    );
-                }
-            }
-        }
+        Scores { docs, sessions }
     }
 }
 
-/// BM25's part of the denominator that depends on the length only.
-fn norms(lengths: impl Iterator<Item = f32>, total: f64, n: usize, weights: &Weights) -> Vec<f32> {
-    let mean = (total / n.max(1) as f64).max(1.0) as f32;
-    let norm = |length| weights.k1 * (1.0 - weights.b + weights.b * length / mean);
-    lengths.map(norm).collect()
+/// BM25's length normalisation.
+struct Norm {
+    base: f32,
+    by_length: f32,
+}
+
+impl Norm {
+    fn new(total_length: f64, n: usize, weights: &Weights) -> Self {
+        let mean = (total_length / n.max(1) as f64).max(1.0) as f32;
+        Norm {
+            base: weights.k1 * (1.0 - weights.b),
+            by_length: weights.k1 * weights.b / mean,
+        }
+    }
+
+    fn of(&self, length: f32) -> f32 {
+        self.base + self.by_length * length
+    }
 }
 
 /// How much it says that a term is there, which is in `df` of `n`.

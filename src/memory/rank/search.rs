@@ -4,7 +4,7 @@ use super::{
     Explain, Hit, Index, Query,
     date::{self, Days},
     role,
-    score::Scores,
+    score::{Score, Scores},
     sought::sought,
     weights::Weights,
 };
@@ -18,7 +18,11 @@ impl Index {
 
     pub(crate) fn ranked(&self, query: &Query<'_>, k: usize, weights: &Weights) -> Vec<Hit> {
         let scores = self.scores(&sought(query, &self.names(), weights), weights);
-        let best = scores.question.iter().copied().fold(0.0, f32::max);
+        let best = scores
+            .docs
+            .iter()
+            .map(|score| score.question)
+            .fold(0.0, f32::max);
         let signals = Signals {
             query,
             weights,
@@ -55,24 +59,28 @@ impl Index {
     /// What speaks for the document at a place of a session, if anything does.
     fn hit(&self, session: usize, place: usize, signals: &Signals<'_>) -> Option<Hit> {
         let (docs, weights) = (&self.sessions[session].docs, signals.weights);
-        let at = |place: Option<usize>, scores: &[f32]| {
+        let at = |place: Option<usize>| {
             let doc = place.and_then(|place| docs.get(place));
-            doc.map_or(0.0, |&doc| scores[doc as usize])
+            doc.map_or_else(Score::default, |&doc| signals.scores.docs[doc as usize])
         };
-        let around = |scores: &[f32]| {
-            weights.before * at(place.checked_sub(1), scores)
-                + weights.before_that * at(place.checked_sub(2), scores)
-                + weights.after * at(place.checked_add(1), scores)
+        let before = at(place.checked_sub(1));
+        let before_that = at(place.checked_sub(2));
+        let after = at(place.checked_add(1));
+        let around = |part: fn(&Score) -> f32| {
+            weights.before * part(&before)
+                + weights.before_that * part(&before_that)
+                + weights.after * part(&after)
         };
-        let (doc, scores) = (docs[place] as usize, &signals.scores);
+        let doc = docs[place] as usize;
+        let own = signals.scores.docs[doc];
         let mut why = Explain {
-            lexical: scores.question[doc].into(),
-            neighbours: around(&scores.question).into(),
-            session: (weights.session * scores.session[session]).into(),
+            lexical: own.question.into(),
+            neighbours: around(|score| score.question).into(),
+            session: (weights.session * signals.scores.sessions[session]).into(),
             date: self.date(doc, signals).into(),
             role: 0.0,
             asking: 0.0,
-            chat: (scores.chat[doc] + around(&scores.chat)).into(),
+            chat: (own.chat + around(|score| score.chat)).into(),
             semantic: signals.semantic(doc).into(),
         };
         if why.total() <= 0.0 {

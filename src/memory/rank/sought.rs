@@ -3,22 +3,12 @@
 
 use super::{
     Query, asking,
-    themes::{THEMES, Theme},
-    token::{self, Term},
+    themes::THEMES,
+    token::{self, Term, TermMap},
     weights::{CHAT_MESSAGES, Weights},
 };
-use std::collections::HashMap;
 
-/// Something to look for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Sought {
-    /// A term.
-    Term(Term),
-    /// Any word of a theme.
-    Theme(Theme),
-}
-
-/// How much it is sought.
+/// How much a term is sought.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Weight {
     /// By the question.
@@ -29,20 +19,13 @@ pub(super) struct Weight {
 
 /// What a query looks for, in a fixed order, so that sums always come out the same. The speakers'
 /// `names` are not sought in what is said: who speaks is another signal.
-pub(super) fn sought(
-    query: &Query<'_>,
-    names: &[Term],
-    weights: &Weights,
-) -> Vec<(Sought, Weight)> {
-    let mut sought = HashMap::<Sought, Weight>::new();
+pub(super) fn sought(query: &Query<'_>, names: &[Term], weights: &Weights) -> Vec<(Term, Weight)> {
+    let mut sought = TermMap::<Weight>::default();
     for (what, weight) in of_text(query.text, names, weights, !asking::asks(query.text)) {
         sought.entry(what).or_default().question = weight;
     }
     if asks_when(query.text) {
-        let time = &mut sought
-            .entry(Sought::Theme(THEMES.time()))
-            .or_default()
-            .question;
+        let time = &mut sought.entry(THEMES.time).or_default().question;
         *time = time.max(weights.when);
     }
     let mut decay = 1.0;
@@ -60,19 +43,19 @@ pub(super) fn sought(
 /// So much of a text is read: a pasted document is no question.
 const CHARS: usize = 2_000;
 
-fn of_text(text: &str, names: &[Term], weights: &Weights, tells: bool) -> HashMap<Sought, f32> {
+fn of_text(text: &str, names: &[Term], weights: &Weights, tells: bool) -> TermMap<f32> {
     let end = text
         .char_indices()
         .nth(CHARS)
         .map_or(text.len(), |(end, _)| end);
-    let mut found = HashMap::new();
+    let mut found = TermMap::default();
     for term in token::terms(&text[..end]) {
         if names.contains(&term) {
             continue;
         }
-        found.insert(Sought::Term(term), weights.of(term));
+        found.insert(term, weights.of(term));
         for &theme in THEMES.of(term) {
-            let weight = found.entry(Sought::Theme(theme)).or_insert(0.0);
+            let weight = found.entry(theme).or_insert(0.0);
             *weight = f32::max(*weight, weights.of_theme(term, tells));
         }
     }

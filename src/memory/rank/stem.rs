@@ -1,6 +1,8 @@
 //! English words to their stems (the published Porter2 algorithm), irregular forms first: what
 //! somebody "bought" answers what they "buy".
 
+use std::{collections::HashMap, sync::LazyLock};
+
 /// Irregular forms, each line a base form and what else it appears as.
 const IRREGULAR: &str = "\
 be am is are was were been being|have has had|do does did done|go goes went gone|buy bought|\
@@ -28,16 +30,15 @@ two 2|three 3|four 4|five 5|six 6|seven 7|eight 8|nine 9|ten 10|eleven 11|twelve
 twenty 20|thirty 30|fifty 50|hundred 100";
 
 /// Each other form with its base, sorted by form.
-static FORMS: std::sync::LazyLock<std::collections::HashMap<&str, &str>> =
-    std::sync::LazyLock::new(|| {
-        let lines = IRREGULAR.split('|');
-        let forms = lines.flat_map(|line| {
-            let mut words = line.split_whitespace();
-            let base = words.next().unwrap_or_default();
-            words.map(move |form| (form, base))
-        });
-        forms.collect()
+static FORMS: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
+    let lines = IRREGULAR.split('|');
+    let forms = lines.flat_map(|line| {
+        let mut words = line.split_whitespace();
+        let base = words.next().unwrap_or_default();
+        words.map(move |form| (form, base))
     });
+    forms.collect()
+});
 
 /// Replaces a lower-case word by its stem.
 pub(super) fn stem(word: &mut String) {

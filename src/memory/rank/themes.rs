@@ -2,64 +2,37 @@
 //! read. Somebody who asks for their 职业 once told of their 公司; the words differ, the theme is
 //! one. Chinese and English stand side by side, so that either finds the other.
 
-use super::token::{self, Kind, Term};
-use std::{collections::HashMap, sync::LazyLock};
-
-/// A theme, by its number.
-pub(super) type Theme = u16;
-
-/// One word of a theme.
-pub(super) struct Member {
-    /// As it is indexed.
-    pub(super) term: Term,
-    /// Only one character: it may mean something else.
-    pub(super) short: bool,
-}
+use super::token::{self, Kind, Term, TermMap};
+use std::sync::LazyLock;
 
 /// The table.
 pub(super) struct Themes {
-    members: Vec<Vec<Member>>,
-    of: HashMap<Term, Vec<Theme>>,
+    /// The terms of the themes that each term belongs to.
+    of: TermMap<Vec<Term>>,
+    /// The words that say when something was.
+    pub(super) time: Term,
 }
 
 /// One theme a line; read once. The last line holds the words that say when.
 pub(super) static THEMES: LazyLock<Themes> = LazyLock::new(|| {
-    let mut themes = Themes {
-        members: Vec::new(),
-        of: HashMap::new(),
-    };
+    let mut of = TermMap::<Vec<Term>>::default();
+    let mut time = 0;
     for (number, line) in (0..).zip(include_str!("themes.txt").lines()) {
-        let mut terms: Vec<Term> = line.split_whitespace().flat_map(word).collect();
-        terms.sort_unstable();
-        terms.dedup();
-        for &term in &terms {
-            themes.of.entry(term).or_default().push(number);
+        time = token::theme_term(number);
+        for term in line.split_whitespace().flat_map(word) {
+            let themes = of.entry(term).or_default();
+            if themes.last() != Some(&time) {
+                themes.push(time);
+            }
         }
-        let members = terms.into_iter().map(|term| Member {
-            term,
-            short: matches!(token::kind(term), Kind::Char(_)),
-        });
-        themes.members.push(members.collect());
     }
-    themes
+    Themes { of, time }
 });
 
 impl Themes {
     /// Those that a term belongs to.
-    pub(super) fn of(&self, term: Term) -> &[Theme] {
+    pub(super) fn of(&self, term: Term) -> &[Term] {
         self.of.get(&term).map_or(&[], Vec::as_slice)
-    }
-
-    /// The words of one.
-    pub(super) fn members(&self, theme: Theme) -> &[Member] {
-        self.members
-            .get(usize::from(theme))
-            .map_or(&[], Vec::as_slice)
-    }
-
-    /// The words that say when something was.
-    pub(super) fn time(&self) -> Theme {
-        self.members.len().saturating_sub(1) as Theme
     }
 }
 
@@ -93,7 +66,7 @@ mod tests {
                 "{a} {b}"
             );
         }
-        assert!(themes("昨天").contains(&THEMES.time()));
+        assert!(themes("昨天").contains(&THEMES.time));
         assert!(themes("qwerty").is_empty());
     }
 }

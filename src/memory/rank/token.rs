@@ -3,9 +3,37 @@
 //! neighbours: no dictionary to miss a name with, and 路由 is found in 页面路由.
 
 use super::{fold, stem};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{BuildHasherDefault, Hasher},
+    sync::LazyLock,
+};
 
 /// A term, as a number: what kind it is in the upper two bits, what it is in the others.
 pub(super) type Term = u64;
+
+/// Terms as keys: one multiplication spreads them.
+pub(super) type TermMap<V> = HashMap<Term, V, BuildHasherDefault<TermHasher>>;
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct TermHasher(u64);
+
+impl Hasher for TermHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(self.0 ^ u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, term: u64) {
+        let spread = term.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = spread ^ spread >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 const KIND: u32 = 62;
 const CHAR: u64 = 1 << KIND;
@@ -21,6 +49,8 @@ pub(super) enum Kind {
     Pair(char, char),
     /// A word of a script with spaces, or a number.
     Word,
+    /// Any word of a theme.
+    Theme,
 }
 
 /// What kind a term is.
@@ -29,7 +59,8 @@ pub(super) fn kind(term: Term) -> Kind {
     match term & WORD {
         CHAR => Kind::Char(unpack(term)),
         PAIR => Kind::Pair(unpack(term >> 21), unpack(term)),
-        _ => Kind::Word,
+        WORD => Kind::Word,
+        _ => Kind::Theme,
     }
 }
 
@@ -41,6 +72,11 @@ pub(super) fn char_term(c: char) -> Term {
 /// A pair's term.
 pub(super) fn pair_term(a: char, b: char) -> Term {
     PAIR | u64::from(a as u32) << 21 | u64::from(b as u32)
+}
+
+/// The term that stands for all words of a theme.
+pub(super) fn theme_term(theme: u16) -> Term {
+    u64::from(theme)
 }
 
 /// The term of a stemmed word.
@@ -124,25 +160,23 @@ pub(super) fn is_dense(c: char) -> bool {
 
 /// English words that say how, not what.
 pub(super) fn is_stop_word(word: &str) -> bool {
-    word.len() == 1 && word.as_bytes()[0].is_ascii_alphabetic() || STOP_WORDS.contains(&word)
+    word.len() == 1 && word.as_bytes()[0].is_ascii_alphabetic() || STOP_WORDS.contains(word)
 }
 
 /// Sorted only by theme.
-const STOP_WORDS: &[&str] = &[
-    "the", "an", "and", "or", "but", "nor", "if", "then", "than", "so", "as", "of", "at", "by",
-    "for", "with", "about", "into", "to", "from", "in", "on", "off", "out", "up", "down", "over",
-    "under", "again", "too", "very", "just", "also", "only", "both", "each", "some", "any", "all",
-    "more", "most", "other", "such", "own", "same", "no", "not", "yes", "oh", "hey", "hi", "hello",
-    "wow", "yeah", "hmm", "me", "my", "mine", "myself", "we", "our", "ours", "us", "you", "your",
-    "yours", "he", "him", "his", "she", "her", "hers", "it", "its", "they", "them", "their",
-    "theirs", "this", "that", "these", "those", "what", "which", "who", "whom", "whose", "when",
-    "where", "why", "how", "be", "am", "is", "are", "was", "were", "been", "being", "have", "has",
-    "had", "having", "do", "does", "did", "doing", "done", "can", "could", "will", "would",
-    "shall", "should", "may", "might", "must", "ll", "ve", "re", "im", "there", "here", "because",
-    "while", "during", "before", "after", "between", "through", "until", "ever", "go", "goes",
-    "gonna", "really", "like", "get", "got", "let", "well", "lot", "lots", "much", "many", "thing",
-    "things",
-];
+static STOP_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    "the an and or but nor if then than so as of at by for with about into to from in \
+        on off out up down over under again too very just also only both each some any \
+        all more most other such own same no not yes oh hey hi hello wow yeah hmm me my \
+        mine myself we our ours us you your yours he him his she her hers it its they \
+        them their theirs this that these those what which who whom whose when where why \
+        how be am is are was were been being have has had having do does did doing done \
+        can could will would shall should may might must ll ve re im there here because \
+        while during before after between through until ever go goes gonna really like \
+        get got let well lot lots much many thing things"
+        .split(' ')
+        .collect()
+});
 
 /// Chinese and Japanese characters that carry grammar rather than meaning.
 pub(super) fn is_function(c: char) -> bool {

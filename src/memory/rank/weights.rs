@@ -26,7 +26,7 @@ pub(crate) struct Weights {
     pub(crate) chat_theme: f32,
     /// And there in Chinese, Japanese or Korean, where a chat touches very many themes.
     pub(crate) chat_theme_cjk: f32,
-    /// A theme reached, or found, through a single character.
+    /// A theme reached through a single character, which may mean something else.
     pub(crate) theme_char: f32,
     /// A question for the time: words that say when.
     pub(crate) when: f32,
@@ -89,7 +89,7 @@ impl Weights {
             Kind::Pair(a, b) if token::is_function(a) && token::is_function(b) => {
                 self.function_pair
             }
-            Kind::Pair(..) | Kind::Word => 1.0,
+            Kind::Pair(..) | Kind::Word | Kind::Theme => 1.0,
         }
     }
 
@@ -102,7 +102,7 @@ impl Weights {
         match token::kind(term) {
             Kind::Char(_) => cjk * self.theme_char,
             Kind::Pair(..) => cjk,
-            Kind::Word => word,
+            Kind::Word | Kind::Theme => word,
         }
     }
 }
