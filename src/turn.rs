@@ -35,6 +35,8 @@ pub struct Case {
     pub user: Option<UserKey>,
     /// What memory may do for this request.
     pub mode: MemoryMode,
+    /// Which backend is best, among equals: who had the same prompt's beginning before.
+    pub affinity: Option<u64>,
     /// What the caller sent along, and `user_id`. Templates can read it.
     pub meta: BTreeMap<String, String>,
     /// The id in `x-request-id` and in every log line of the request.

@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     graph::Node,
     memory::{MemoryMode, Said, UserKey, kept},
+    pool,
     state::State,
     supervise::{Poke, Post},
     turn::{Case, Port, Stage, Turn},
@@ -19,6 +20,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 const NAME_BYTES: usize = 256;
 /// Most entries of `meta`, and most bytes of all of them.
 const META: (usize, usize) = (32, 8 * 1024);
+
+/// Of what a conversation began with, so many bytes at either end tell it apart.
+const EDGE: usize = 1024;
 
 /// A request as the web handler read it.
 pub struct Submitted {
@@ -113,6 +117,7 @@ fn admit(state: &State, case: &mut Case, asked: Submitted) -> Result<Asked, Erro
     if let Some(id) = news.turn {
         case.turn = id;
     }
+    case.affinity = affinity(&asked, &model);
     Ok(Asked {
         model,
         said: news.said,
@@ -120,6 +125,25 @@ fn admit(state: &State, case: &mut Case, asked: Submitted) -> Result<Asked, Erro
         goes_on: news.goes_on,
         ask: asked.ask,
     })
+}
+
+/// What tells whether another request began with the same prompt: what the client says of it, else
+/// its conversation, else its user.
+fn affinity(asked: &Submitted, model: &str) -> Option<u64> {
+    let (user, named) = (asked.user.as_deref(), asked.conversation.as_deref());
+    match (&asked.ask, named) {
+        (Ask::Chat(body), _) if body.prompt_cache_key.is_some() => {
+            Some(pool::affinity(&body.prompt_cache_key))
+        }
+        (_, Some(conversation)) => Some(pool::affinity((user, conversation))),
+        (Ask::Chat(body), None) => {
+            let began = body.beginning();
+            let edge = began.len().min(EDGE);
+            let (head, tail) = (&began[..edge], &began[began.len() - edge..]);
+            Some(pool::affinity((user, began.len(), head, tail)))
+        }
+        (Ask::Native(_), None) => user.map(|user| pool::affinity((user, model))),
+    }
 }
 
 impl Submitted {

@@ -1,12 +1,12 @@
-//! The role of the `PoolModelActor` is to lease a backend for the turn: the least loaded of those
-//! that serve its model and have not failed it yet. Where all are full the turn stands in the
+//! The role of the `PoolModelActor` is to lease a backend for the turn: the best by policy of
+//! those that serve its model and have not failed it yet. Where all are full the turn stands in the
 //! model's queue, and leaves it when its caller has gone. It never talks to a backend itself: the
 //! web worker opens the stream, so that a token never crosses a thread.
 
 use crate::{
     graph::Node,
     memory::Said,
-    pool::{BackendId, Lease, Pool, Request},
+    pool::{BackendId, Lease, Pool, Request, Want},
     prompt::RecallReport,
     supervise::{Poke, Post},
     turn::{Call, Stage, Turn},
@@ -58,10 +58,12 @@ impl Handler<Turn<Prompted>> for PoolModelActor {
 
     fn handle(&mut self, turn: Turn<Prompted>, _: &mut Context<Self>) {
         self.post.serve(turn, |turn| {
-            match self
-                .pool
-                .lease(&turn.stage.request.model, &turn.stage.tried)
-            {
+            let want = Want {
+                model: &turn.stage.request.model,
+                affinity: turn.case.affinity,
+                tried: &turn.stage.tried,
+            };
+            match self.pool.place(want) {
                 Ok(Some(lease)) => finish(turn, lease),
                 Ok(None) => {
                     let pool = self.pool.clone();

@@ -20,6 +20,8 @@ pub struct ChatBody {
     pub include_usage: bool,
     /// `stream_options`, whatever it is.
     pub stream_options: Option<Range<usize>>,
+    /// `prompt_cache_key`: requests with the same one begin alike.
+    pub prompt_cache_key: Option<String>,
     /// The messages, in order.
     pub messages: Vec<Message>,
     /// Just behind the `{` of the request: where a member can be put in.
@@ -114,6 +116,9 @@ impl ChatBody {
                 "`messages` is missing: send an array of messages",
             )
         })?;
+        // Whatever else it is, is the backend's to judge.
+        let prompt_cache_key = raw.prompt_cache_key.and_then(|key| bare(key.get()));
+        let prompt_cache_key = prompt_cache_key.map(|key| key.into_owned());
         let messages = messages(list, at)?;
         let inside = at(list).start + 1..at(list).end - 1;
         // `{` is the first byte behind white space, or it would not have been read.
@@ -123,6 +128,7 @@ impl ChatBody {
             stream,
             include_usage,
             stream_options: raw.stream_options.map(at),
+            prompt_cache_key,
             messages,
             head,
             inside,
@@ -154,6 +160,17 @@ impl ChatBody {
         }
     }
 
+    /// What every later request of its conversation begins with: the messages up to the first of
+    /// the user, as they came.
+    pub fn beginning(&self) -> &[u8] {
+        let first = self.messages.iter().find(|m| m.role == Role::User);
+        let end = match first.map(|m| &m.content) {
+            Some(Content::Null(at) | Content::Text(at) | Content::Parts(at)) => at.end,
+            Some(Content::None) | None => self.inside.end,
+        };
+        &self.bytes[self.inside.start..end]
+    }
+
     /// The JSON at a span; spans lie between characters, as JSON's own marks are ASCII.
     pub(super) fn json(&self, at: &Range<usize>) -> &str {
         std::str::from_utf8(&self.bytes[at.clone()]).unwrap_or_default()
@@ -170,6 +187,8 @@ struct RawBody<'a> {
     stream: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     stream_options: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    prompt_cache_key: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

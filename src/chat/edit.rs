@@ -137,6 +137,21 @@ pub fn without_usage(request: &Bytes) -> Option<Bytes> {
 }
 
 #[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    model: Option<&'a RawValue>,
+}
+
+/// A request that names another model, every other byte as it was; `None`: it names none.
+pub fn renamed(request: &Bytes, model: &str) -> Option<Bytes> {
+    let text = std::str::from_utf8(request).ok()?;
+    let old = serde_json::from_str::<Named>(text).ok()?.model?.get();
+    let (at, new) = (offset(text, old), quote(model));
+    let (before, after) = (&request[..at], &request[at + old.len()..]);
+    Some([before, new.as_bytes(), after].concat().into())
+}
+
+#[derive(Deserialize)]
 struct Options<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     include_usage: Option<&'a RawValue>,
@@ -299,6 +314,17 @@ mod tests {
                 assert!(without == came || came.contains("stream_options"));
             }
         }
+    }
+
+    #[test]
+    fn another_model_and_nothing_else() {
+        let body = Bytes::from_static(br#"{"a":[{"model":"x"}], "model" : "m\u0031","z":1.0}"#);
+        let new = renamed(&body, "b/\"2").unwrap();
+        assert_eq!(
+            &new[..],
+            br#"{"a":[{"model":"x"}], "model" : "b/\"2","z":1.0}"#
+        );
+        assert_eq!(renamed(&Bytes::from_static(b"{}"), "x"), None);
     }
 
     #[test]

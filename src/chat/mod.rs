@@ -9,7 +9,7 @@ mod news;
 
 pub use background::is_background;
 pub use body::{ChatBody, Content, Message, Piece, Role};
-pub use edit::{Edits, without_usage};
+pub use edit::{Edits, renamed, without_usage};
 pub use news::{News, Secret, news};
 
 use crate::{config::Params, error::Error};

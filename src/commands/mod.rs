@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod migrate;
+pub mod reload;
 pub mod serve;
 
 use sundynix::{

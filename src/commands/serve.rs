@@ -1,6 +1,6 @@
 //! `sundynix serve`: everything up to the first request, and the few lines that say what is where.
 
-use super::{Outcome, add_backend, placed, some};
+use super::{Outcome, add_backend, placed, reload, some};
 use actix_web::rt::System;
 use std::{
     fmt::Write as _,
@@ -23,6 +23,7 @@ pub fn serve(loaded: Loaded) -> Outcome {
     telemetry::start(&loaded.config.telemetry);
     // First what fails most often: the port.
     let listener = server::bind(loaded.config.server.bind)?;
+    let seen = reload::fingerprint(loaded.flags.file());
     let mut config = loaded.config.clone();
     System::new().block_on(add_backend(&mut config));
     let state = State::assemble(config).map_err(|e| placed(e, &loaded))?;
@@ -33,7 +34,10 @@ pub fn serve(loaded: Loaded) -> Outcome {
     });
     let ready = {
         let state = state.clone();
-        move |addr| announce(&state, addr)
+        move |addr| {
+            announce(&state, addr);
+            actix_web::rt::spawn(reload::follow(state.pool.clone(), loaded, seen));
+        }
     };
     Ok(server::run(state, listener, ready)?)
 }

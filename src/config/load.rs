@@ -14,6 +14,8 @@ use toml::{Table, Value};
 pub struct Loaded {
     /// The settings.
     pub config: Config,
+    /// What it was loaded with: the same again reads it anew.
+    pub flags: Flags,
     /// The same as data, for `show`.
     pub(super) tree: Value,
     origins: Origins,
@@ -92,9 +94,31 @@ impl Loaded {
         }
         Ok(Loaded {
             config,
+            flags: flags.clone(),
             tree,
             origins,
         })
+    }
+
+    /// What differs from the other settings and holds only from the next start, by section.
+    pub fn waits_for_start(&self, before: &Loaded) -> Vec<String> {
+        let (Value::Table(new), Value::Table(old)) = (&self.tree, &before.tree) else {
+            return Vec::new();
+        };
+        // What `Pool::reload` takes over.
+        let rest = |section: &str, value: Option<&Value>| {
+            let mut value = value.cloned();
+            if let (Some(Value::Table(table)), "pool") = (&mut value, section) {
+                table.retain(|key, _| !matches!(key, "default_model" | "policy"));
+            }
+            value
+        };
+        let sections = new
+            .keys()
+            .filter(|name| !["backend", "alias"].contains(&name.as_str()));
+        let changed =
+            sections.filter(|name| rest(name, new.get(*name)) != rest(name, old.get(*name)));
+        changed.cloned().collect()
     }
 
     /// Where the value of `key` came from.

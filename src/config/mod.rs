@@ -183,7 +183,7 @@ impl Default for PoolConfig {
 }
 
 /// `[[backend]]`
-#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BackendConfig {
     /// As in logs and `x-sundynix-backend`; by default host and port.

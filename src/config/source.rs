@@ -84,6 +84,11 @@ pub(super) enum Given {
 pub(super) type Unreadable = (Origin, String);
 
 impl Flags {
+    /// The settings file, whether it is there or not.
+    pub fn file(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new(FILE))
+    }
+
     /// What they set.
     pub(super) fn read(&self) -> Result<Vec<Setting>, Unreadable> {
         let mut all = Vec::new();

@@ -2,11 +2,17 @@
 //! seen of it since. Its load is kept in `places.rs`, its models in `catalog.rs`.
 
 use super::{
-    affinity, breaker::Periods, condition::Condition, health::Health, places::Gauge,
-    simulator::Pace, timeouts::Timeouts,
+    affinity,
+    breaker::Periods,
+    condition::Condition,
+    health::Health,
+    layers::{Origin, Said},
+    places::Gauge,
+    simulator::Pace,
+    timeouts::Timeouts,
 };
 use crate::{
-    config::{BackendConfig, DialectName, MemoryAt, PoolConfig, SimulatorConfig},
+    config::{DialectName, MemoryAt, PoolConfig, SimulatorConfig},
     error::Error,
 };
 use awc::http::{Uri, header::HeaderValue};
@@ -52,6 +58,8 @@ pub struct Backend {
     memory: MemoryAt,
     /// Of its name: the same in all processes.
     pub(super) hash: u64,
+    /// What was said of it, and by whom.
+    pub(super) said: Said,
     /// When it joined a pool that was running already.
     pub(super) joined: Option<tokio::time::Instant>,
     /// What is under way there.
@@ -93,6 +101,8 @@ pub struct BackendStatus {
     pub dialect: DialectName,
     /// Where it is; never with credentials.
     pub url: String,
+    /// Who said last what it is.
+    pub origin: Origin,
     /// It has left the pool: what is under way goes on, and nothing new comes.
     pub draining: bool,
     /// What it serves, aliases too.
@@ -145,11 +155,12 @@ impl Backend {
     /// Checks one `[[backend]]`.
     pub(super) fn new(
         id: BackendId,
-        config: &BackendConfig,
+        said: &Said,
         pool: &PoolConfig,
         simulator: &SimulatorConfig,
     ) -> Result<Backend, Bad> {
         let bad = |key: &'static str, detail: String| Bad { key, detail };
+        let config = &said.config;
         let simulated = config.dialect == Some(DialectName::Simulator)
             || (config.dialect.is_none() && config.url == "simulator");
         let (dialect, base) = if simulated {
@@ -200,6 +211,7 @@ impl Backend {
             max_concurrent: Some(config.max_concurrent).filter(|most| *most > 0),
             weight: Some(config.weight).filter(|weight| *weight > 0),
             memory: config.memory,
+            said: said.clone(),
             joined: None,
             gauge: Arc::default(),
             timeouts: Timeouts::of(pool, config),
@@ -210,6 +222,26 @@ impl Backend {
 }
 
 impl Backend {
+    /// Addresses of metadata services are refused when its name is resolved.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.said.origin == Origin::Api
+    }
+
+    /// Whether it is where the other one is, and known there as the same.
+    pub(super) fn is_same_server(&self, other: &Backend) -> bool {
+        let place = |b: &Backend| (b.dialect, b.url.clone(), b.said.config.api_key.clone());
+        self.name == other.name && place(self) == place(other)
+    }
+
+    /// Takes over what is known of the same server with other settings, and what is under way.
+    pub(super) fn succeed(&mut self, old: &Backend) {
+        self.id = old.id;
+        self.joined = old.joined;
+        self.gauge = old.gauge.clone();
+        self.seen = old.seen.clone();
+        self.health = old.health.clone();
+    }
+
     /// Whether what is known of users may go there.
     pub fn takes_memory(&self) -> bool {
         self.memory == MemoryAt::Allow
@@ -331,6 +363,7 @@ pub(super) fn unix_ms() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::BackendConfig;
 
     fn backend(url: &str) -> Result<Backend, Bad> {
         let config = BackendConfig {
@@ -339,7 +372,7 @@ mod tests {
         };
         Backend::new(
             0,
-            &config,
+            &Said::of(config),
             &PoolConfig::default(),
             &SimulatorConfig::default(),
         )

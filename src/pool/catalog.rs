@@ -269,6 +269,7 @@ fn echo(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::{BackendConfig, PoolConfig, SimulatorConfig};
+    use crate::pool::layers::Said;
 
     fn backend(id: usize, models: &[&str]) -> Arc<Backend> {
         let config = BackendConfig {
@@ -277,7 +278,7 @@ mod tests {
             ..BackendConfig::default()
         };
         let (pool, simulator) = (PoolConfig::default(), SimulatorConfig::default());
-        Arc::new(Backend::new(id, &config, &pool, &simulator).unwrap())
+        Arc::new(Backend::new(id, &Said::of(config), &pool, &simulator).unwrap())
     }
 
     fn ids(catalog: &Catalog, model: &str) -> Vec<Vec<BackendId>> {

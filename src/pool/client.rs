@@ -183,7 +183,8 @@ impl Client {
         backend: &Backend,
         url: &Uri,
     ) -> Result<ClientResponse, String> {
-        let (mut sent, from_stock) = dial::over(self.send(backend, url, None)).await;
+        let (mut sent, from_stock) =
+            dial::over(backend.is_guarded(), self.send(backend, url, None)).await;
         if from_stock && sent.as_ref().is_err_and(is_stale) {
             sent = self.send(backend, url, None).await;
         }
@@ -192,7 +193,7 @@ impl Client {
 
     async fn exchange(&self, backend: &Backend, body: Bytes) -> Result<ClientResponse, Failure> {
         let send = || self.send(backend, &backend.chat, Some(body.clone()));
-        let (mut sent, from_stock) = dial::over(send()).await;
+        let (mut sent, from_stock) = dial::over(backend.is_guarded(), send()).await;
         if from_stock && sent.as_ref().is_err_and(is_stale) {
             // The backend had closed it before the request came: it has not seen the request.
             sent = send().await;

@@ -1,6 +1,7 @@
 //! How connections are opened: without Nagle's delay, and told apart from those that the client
 //! had in stock, for only one in stock can have gone stale.
 
+use super::address::{Forbidden, is_forbidden};
 use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Connector, ConnectorService};
 use awc::http::Uri;
@@ -8,22 +9,34 @@ use futures_util::future::LocalBoxFuture;
 use std::{
     cell::Cell,
     future::Future,
+    io,
     task::{Context, Poll},
 };
 use tokio::net::TcpStream;
 
 tokio::task_local! {
-    /// Whether the exchange that is being polled has opened a connection of its own.
-    static DIALLED: Cell<bool>;
+    /// Of the exchange that is being polled.
+    static EXCHANGE: Exchange;
+}
+
+struct Exchange {
+    /// It has opened a connection of its own.
+    dialled: Cell<bool>,
+    /// Its backend may not have an address of a metadata service.
+    guarded: bool,
 }
 
 /// Runs one exchange; the flag says whether it went over a connection from stock.
-pub(super) async fn over<F: Future>(exchange: F) -> (F::Output, bool) {
+pub(super) async fn over<F: Future>(guarded: bool, exchange: F) -> (F::Output, bool) {
     let told = async {
         let output = exchange.await;
-        (output, !DIALLED.with(Cell::get))
+        (output, !EXCHANGE.with(|e| e.dialled.get()))
     };
-    DIALLED.scope(Cell::new(false), told).await
+    let exchange = Exchange {
+        dialled: Cell::new(false),
+        guarded,
+    };
+    EXCHANGE.scope(exchange, told).await
 }
 
 /// Opens connections for awc.
@@ -47,13 +60,33 @@ impl Service<ConnectInfo<Uri>> for Dial {
 
     fn call(&self, to: ConnectInfo<Uri>) -> Self::Future {
         // Outside of `over` nobody asks.
-        let _ = DIALLED.try_with(|dialled| dialled.set(true));
-        let dialling = self.0.call(to);
+        let guarded = EXCHANGE.try_with(|exchange| {
+            exchange.dialled.set(true);
+            exchange.guarded
+        });
+        let connector = self.0.clone();
         Box::pin(async move {
-            let connection = dialling.await?;
+            let to = match guarded {
+                Ok(true) => checked(to).await?,
+                _ => to,
+            };
+            let connection = connector.call(to).await?;
             // A socket that is gone again fails where it is used.
             let _ = connection.io_ref().set_nodelay(true);
             Ok(connection)
         })
     }
+}
+
+/// Resolves the name here, so that the addresses that are looked at are those that are used.
+async fn checked(to: ConnectInfo<Uri>) -> Result<ConnectInfo<Uri>, ConnectError> {
+    let host = to.hostname().trim_start_matches('[').trim_end_matches(']');
+    let found = tokio::net::lookup_host((host, to.port())).await;
+    let found: Vec<_> = found
+        .map_err(|e| ConnectError::Resolver(e.into()))?
+        .collect();
+    if found.iter().any(|address| is_forbidden(address.ip())) {
+        return Err(ConnectError::Io(io::Error::other(Forbidden)));
+    }
+    Ok(to.set_addrs(found))
 }

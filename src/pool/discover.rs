@@ -1,7 +1,7 @@
 //! What backends serve: asked of them at the start and regularly, all at once. One that does not
 //! answer keeps its last list.
 
-use super::{Backend, Client, Pool, catalog::Listed, ollama, openai};
+use super::{Backend, Client, Pool, catalog::Listed, layers::Said, ollama, openai};
 use crate::config::{BackendConfig, DialectName, PoolConfig, SimulatorConfig};
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub async fn find_ollama() -> Option<BackendConfig> {
     };
     let backend = Backend::new(
         0,
-        &config,
+        &Said::of(config.clone()),
         &PoolConfig::default(),
         &SimulatorConfig::default(),
     )
@@ -40,6 +40,19 @@ impl Pool {
 
     /// Asks one. Whether it is known what it serves, from now or from before.
     pub(super) async fn ask(&self, client: &Client, backend: &Backend) -> bool {
+        match self.list(client, backend).await {
+            Ok(listed) => {
+                if self.members().note(backend.id, listed) {
+                    self.publish();
+                }
+                true
+            }
+            Err(()) => self.members().heard(backend.id),
+        }
+    }
+
+    /// Asks one, and tells of what is new in how it answers.
+    pub(super) async fn list(&self, client: &Client, backend: &Backend) -> Result<Vec<Listed>, ()> {
         let answer = list(client, backend).await;
         let outcome = answer.as_ref().map(|_| ()).map_err(String::as_str);
         let news = backend.seen.told(outcome);
@@ -48,16 +61,13 @@ impl Pool {
                 if news && !backend.url.is_empty() {
                     tracing::info!(backend = %backend.name, models = listed.len(), "answers");
                 }
-                if self.members().note(backend.id, listed) {
-                    self.publish();
-                }
-                true
+                Ok(listed)
             }
             Err(why) => {
                 if news {
                     tracing::warn!(backend = %backend.name, "{why}");
                 }
-                self.members().heard(backend.id)
+                Err(())
             }
         }
     }

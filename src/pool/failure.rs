@@ -1,7 +1,7 @@
 //! Why a backend gave no answer: whose fault that is, whether another may be asked, and when this
 //! one wants to be asked again.
 
-use super::refusal;
+use super::{address::Forbidden, refusal};
 use crate::error::Error;
 use awc::{
     error::{ConnectError, SendRequestError},
@@ -134,6 +134,11 @@ pub(super) fn describe(error: SendRequestError) -> String {
         SendRequestError::Connect(ConnectError::Timeout) => "connecting took too long".into(),
         SendRequestError::Connect(ConnectError::Resolver(_) | ConnectError::NoRecords) => {
             "its host name is not known".into()
+        }
+        SendRequestError::Connect(ConnectError::Io(error))
+            if error.get_ref().is_some_and(|e| e.is::<Forbidden>()) =>
+        {
+            Forbidden.to_string()
         }
         SendRequestError::Connect(ConnectError::Io(error)) => {
             match error

@@ -4,55 +4,84 @@
 use super::{
     Backend, BackendId, BadBackend, Pool,
     catalog::{Catalog, Listed, Listing, Rules},
+    layers::{Base, Layers, Said},
 };
 use crate::config::Config;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, MutexGuard, PoisonError},
 };
+use tokio::time::Instant;
 
 /// See the file's head.
 pub(super) struct Members {
     /// In the order of the settings.
     pub backends: Vec<Arc<Backend>>,
-    /// What each has listed; who has never answered is not in it.
-    listings: HashMap<BackendId, Vec<Listed>>,
     /// Out of the pool, and not empty yet.
     pub leaving: Vec<Arc<Backend>>,
     pub rules: Rules,
+    /// Where the backends come from.
+    pub layers: Layers,
+    pub base: Base,
+    /// What each has listed; who has never answered is not in it.
+    listings: HashMap<BackendId, Vec<Listed>>,
     /// Numbers are given once.
     next: BackendId,
+    /// Who comes now is a newcomer.
+    running: bool,
 }
 
 impl Members {
     pub(super) fn new(config: &Config) -> Result<Members, BadBackend> {
         let mut members = Members {
             backends: Vec::new(),
-            listings: HashMap::new(),
             leaving: Vec::new(),
             rules: Rules::of(config),
+            layers: Layers::default(),
+            base: Base {
+                pool: config.pool.clone(),
+                simulator: config.simulator,
+            },
+            listings: HashMap::new(),
             next: 0,
+            running: false,
         };
-        let mut names = HashSet::new();
-        for (at, one) in config.backend.iter().enumerate() {
-            let backend = Backend::new(members.number(), one, &config.pool, &config.simulator);
-            let bad = |key: &str, detail| BadBackend {
-                key: format!("backend[{at}].{key}"),
-                detail,
-            };
-            let backend = backend.map_err(|e| bad(e.key, e.detail))?;
-            if !names.insert(backend.name.clone()) {
-                let detail = format!("another backend is called {} already", backend.name);
-                return Err(bad("name", detail));
-            }
-            members.backends.push(Arc::new(backend));
-        }
+        members.layers.reload(settings(config, &members.base)?);
+        let layers = members.layers.clone();
+        members.backends = members.made(&layers)?;
+        members.running = true;
         Ok(members)
     }
 
-    pub(super) fn number(&mut self) -> BackendId {
-        self.next += 1;
-        self.next - 1
+    /// The backends that the layers come to: those that stay as they are, and new ones.
+    pub(super) fn made(&mut self, layers: &Layers) -> Result<Vec<Arc<Backend>>, BadBackend> {
+        let made = layers.now().map(|said| self.one(said));
+        made.collect::<Result<_, _>>()
+    }
+
+    fn one(&mut self, said: &Said) -> Result<Arc<Backend>, BadBackend> {
+        let mut new = backend(said, &self.base)?;
+        let old = self.backends.iter().find(|old| old.name == new.name);
+        match old {
+            Some(old) if old.said == new.said => return Ok(old.clone()),
+            // Of the same server everything that is known of it still holds.
+            Some(old) if old.is_same_server(&new) => new.succeed(old),
+            _ => {
+                new.joined = self.running.then(Instant::now);
+                new.id = self.next;
+                self.next += 1;
+            }
+        }
+        Ok(Arc::new(new))
+    }
+
+    /// These are in the pool from now on. Those that are not any more are let drain.
+    pub(super) fn exchange(&mut self, backends: Vec<Arc<Backend>>) {
+        let stays = |id| backends.iter().any(|backend| backend.id == id);
+        let gone = self.backends.iter().filter(|old| !stays(old.id)).cloned();
+        self.leaving.extend(gone);
+        self.listings.retain(|id, _| stays(*id));
+        self.backends = backends;
     }
 
     /// What a backend lists; whether that is news.
@@ -76,6 +105,37 @@ impl Members {
         let listings: Vec<_> = self.backends.iter().map(listing).collect();
         Catalog::of(self.backends.iter().zip(&listings), &self.rules)
     }
+}
+
+fn backend(said: &Said, base: &Base) -> Result<Backend, BadBackend> {
+    Backend::new(0, said, &base.pool, &base.simulator).map_err(|bad| BadBackend {
+        key: match &*said.place {
+            "" => bad.key.to_owned(),
+            place => format!("{place}.{}", bad.key),
+        },
+        detail: bad.detail,
+    })
+}
+
+/// What the settings say of backends, each with its name.
+pub(super) fn settings(config: &Config, base: &Base) -> Result<Vec<Said>, BadBackend> {
+    let mut all = Vec::<Said>::new();
+    for (at, one) in config.backend.iter().enumerate() {
+        let mut said = Said {
+            place: format!("backend[{at}]"),
+            ..Said::of(one.clone())
+        };
+        said.config.name = backend(&said, base)?.name.to_string();
+        let name = &said.config.name;
+        if all.iter().any(|other| other.config.name == *name) {
+            return Err(BadBackend {
+                key: format!("backend[{at}].name"),
+                detail: format!("another backend is called {name} already"),
+            });
+        }
+        all.push(said);
+    }
+    Ok(all)
 }
 
 impl Rules {

@@ -1,12 +1,14 @@
 //! The pool: backends, what they serve, how loaded they are, who may use one next, and how to
 //! speak to each kind. It knows neither actors nor users.
 
+mod address;
 mod affinity;
 mod backend;
 mod body;
 mod breaker;
 mod budget;
 mod catalog;
+mod change;
 mod chunk;
 mod client;
 mod condition;
@@ -17,6 +19,7 @@ mod failure;
 mod forecast;
 mod get;
 mod health;
+mod layers;
 mod lease;
 mod members;
 mod ollama;
@@ -25,6 +28,7 @@ mod places;
 mod probe;
 mod queue;
 mod refusal;
+mod request;
 mod route;
 mod scrape;
 pub mod simulator;
@@ -39,21 +43,23 @@ pub use affinity::key as affinity;
 pub use backend::{Backend, BackendId, BackendStatus, BadBackend};
 pub use breaker::Outcome;
 pub use budget::Budget;
+pub use change::Reload;
 pub use client::{Answer, Client};
 pub use condition::{BreakerState, Condition};
 pub use discover::find_ollama;
 pub use extras::Extras;
 pub use failure::Failure;
 pub use health::{Health, Probed, Reported};
+pub use layers::Origin;
 pub use lease::Lease;
 pub use places::Want;
+pub use request::Request;
 pub use streamed::Streamed;
 pub use ticket::Ticket;
 pub use timeouts::Timeouts;
 pub use watch::watch;
 
 use crate::{config::Config, error::Error};
-use bytes::Bytes;
 use members::Members;
 use places::Places;
 use std::{
@@ -61,22 +67,6 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
-
-/// What is sent to a backend: an OpenAI chat request; other dialects translate it.
-#[derive(Clone)]
-pub struct Request {
-    /// The model as the backends know it.
-    pub model: Arc<str>,
-    /// The request with memory merged in.
-    pub body: Bytes,
-    /// The request as it came, where `body` differs: a backend that answers the edited one with a
-    /// 400 gets this once.
-    pub unedited: Option<Bytes>,
-    /// Whether the answer comes as a stream.
-    pub stream: bool,
-    /// Whether the caller wants the chunk of usage, which is always asked for.
-    pub show_usage: bool,
-}
 
 /// The backends and their load, shared by all workers.
 pub struct Pool {
@@ -90,6 +80,10 @@ pub struct Pool {
     refresh: Duration,
     /// How often each is probed.
     probe: Duration,
+    /// Held while the set of backends is being changed.
+    changing: tokio::sync::Mutex<()>,
+    /// How the last reload of the settings went.
+    reload: Mutex<Reload>,
     /// The set of backends has changed: the watch is to follow it.
     changed: Notify,
     /// When the pool was made: `created` of every model, in Unix seconds.
@@ -123,6 +117,8 @@ impl Pool {
             ),
             refresh: Duration::from_secs(config.pool.refresh_s.max(1)),
             probe: Duration::from_millis(config.pool.probe_ms),
+            changing: tokio::sync::Mutex::default(),
+            reload: Mutex::default(),
             changed: Notify::new(),
             created: backend::unix_ms() / 1000,
         });

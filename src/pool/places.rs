@@ -187,15 +187,19 @@ impl Places {
 
     /// Hands a free place to the first in line that can use it.
     fn let_in(self: &Arc<Self>, backend: &Arc<Backend>, load: &mut Load) -> bool {
-        if load.lines.is_empty() || !backend.has_room() {
+        if load.lines.is_empty() {
             return false;
         }
-        let now = Instant::now();
+        let (catalog, now) = (self.catalog(), Instant::now());
+        // As it is now: its settings may have changed since the place was taken.
+        let backend = catalog.backends.iter().find(|b| b.id == backend.id);
+        let Some(backend) = backend.filter(|b| b.has_room()) else {
+            return false;
+        };
         // Before a waiter is taken out; without one it is given back.
         let Some(ticket) = backend.health.try_enter(now) else {
             return false;
         };
-        let catalog = self.catalog();
         let serves = |model: &str| catalog.leg(backend.id, model).is_some();
         let first = load.lines.first(backend.id, serves);
         let leg =

@@ -29,6 +29,7 @@ impl Pool {
             name: backend.name.to_string(),
             dialect: backend.dialect,
             url: backend.url.clone(),
+            origin: backend.said.origin,
             draining,
             models,
             context: contexts.into_iter().flatten().min(),

@@ -220,13 +220,17 @@ async fn arrive(answer: Answering, deadline: Instant) -> Result<Call, Error> {
 async fn attempt<A: Begin>(graph: &Graph, call: &mut Call) -> Result<(A, Extras), Failure> {
     let (answer, extras) = graph
         .client
-        .open(call.lease.backend(), &call.request)
+        .open(call.lease.backend(), &call.request.sent_to(&call.lease))
         .await?;
     match A::begin(answer).await {
         Ok(begun) => {
             match call.request.stream {
                 true => call.lease.answered(),
                 false => call.lease.good(),
+            }
+            if !call.lease.backend().takes_memory() {
+                call.recall.state = RecallState::Off;
+                call.recall.items.clear();
             }
             Ok((begun, extras))
         }
@@ -258,6 +262,10 @@ fn give_up_edits(call: &mut Call, error: &Error) -> bool {
         request.body = without;
         request.unedited = request.unedited.as_ref().and_then(without_usage);
         return true;
+    }
+    // One that takes no memory has had nothing else.
+    if !call.lease.backend().takes_memory() {
+        return false;
     }
     let Some(plain) = request.unedited.take() else {
         return false;

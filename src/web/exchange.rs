@@ -49,6 +49,7 @@ pub fn case(state: &State, head: Head) -> Result<Case, Error> {
         turn: uuid::Uuid::now_v7().simple().to_string().into(),
         user: None,
         mode: head.mode,
+        affinity: None,
         meta: head.meta,
         request_id: head.request_id,
         began,

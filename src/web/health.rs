@@ -11,7 +11,7 @@ use super::{
     fault::{Fault, only},
     server::graph,
 };
-use crate::{error::Error, extraction::ExtractionHealth, pool::BackendStatus, state::State};
+use crate::{error::Error, extraction::ExtractionHealth, state::State};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst};
@@ -39,7 +39,6 @@ pub fn api_routes(app: &mut web::ServiceConfig) {
     let readings = [
         web::resource("/actors").get(actors),
         web::resource("/actors/{name}").get(actor),
-        web::resource("/backends").get(backends),
         web::resource("/graph").get(drawing),
     ];
     for reading in readings {
@@ -246,23 +245,6 @@ pub async fn actor(req: HttpRequest, name: web::Path<String>) -> Result<HttpResp
         Some(actor) => Ok(HttpResponse::Ok().json(actor)),
         None => Err(Fault::native(Error::NotFound("actor"))),
     }
-}
-
-/// `GET /api/v1/backends`
-#[utoipa::path(
-    get, path = "/api/v1/backends", tag = "health", operation_id = "list_backends",
-    summary = "Every backend",
-    responses((status = 200, description = "As it is now", body = Backends)),
-)]
-pub async fn backends(req: HttpRequest) -> HttpResponse {
-    let backends = graph(&req).state.pool.status();
-    HttpResponse::Ok().json(Backends { backends })
-}
-
-/// Every backend.
-#[derive(Serialize, utoipa::ToSchema)]
-pub struct Backends {
-    backends: Vec<BackendStatus>,
 }
 
 /// `GET /api/v1/graph`

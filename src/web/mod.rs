@@ -2,6 +2,7 @@
 //! that it is run by actors.
 
 pub mod attempts;
+pub mod backends;
 pub mod body;
 pub mod chat;
 mod chunk;

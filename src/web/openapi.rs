@@ -2,7 +2,7 @@
 //! added here, for they are the same everywhere: each surface has one shape.
 
 use super::{
-    chat,
+    backends, chat,
     fault::{OpenAi, Problem, Surface, only},
     health, mcp, memory, models, tasks,
 };
@@ -117,7 +117,9 @@ pub struct ChatRequest {
         health::health,
         health::actors,
         health::actor,
-        health::backends,
+        backends::list,
+        backends::put,
+        backends::remove,
         health::drawing,
         document
     ),

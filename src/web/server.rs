@@ -3,7 +3,9 @@
 //! waits for the permits of those that run, stops the workers, and closes the store last, for
 //! dropped bodies still write to it. A second signal ends at once.
 
-use super::{chat, fault::only, health, identity, mcp, memory, models, openapi, stalled, tasks};
+use super::{
+    backends, chat, fault::only, health, identity, mcp, memory, models, openapi, stalled, tasks,
+};
 use crate::{
     actors::memory::MemoryPort,
     extraction,
@@ -161,6 +163,7 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
         web::scope("/api/v1")
             .configure(tasks::routes)
             .configure(memory::routes)
+            .configure(backends::routes)
             .configure(health::api_routes),
     )
     .configure(mcp::routes)
