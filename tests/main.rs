@@ -5,6 +5,7 @@
 
 mod support;
 
+mod affinity;
 mod bad_input;
 mod chaos;
 mod commands;
@@ -20,6 +21,7 @@ mod honest_streams;
 mod injection;
 mod isolation;
 mod leak;
+mod live_change;
 mod mcp;
 mod mcp_clients;
 mod mcp_foreign;

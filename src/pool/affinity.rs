@@ -15,6 +15,9 @@ const BOUND: f64 = 1.25;
 const FEW: f64 = 8.0;
 /// Speeds that differ by less are taken for equal: what is measured is noisy.
 const ALIKE: f64 = 1.5;
+/// Where speeds differ, nobody waits longer than this for a prefix: so many times the shortest wait,
+/// and so many seconds more.
+const WORTH: (f64, f64) = (1.15, 0.1);
 /// A backend that joins a running pool gets half of its share at first, and all of it after so
 /// long: conversations stay for now where their prefix is.
 const SETTLES: Duration = Duration::from_secs(600);
@@ -34,7 +37,8 @@ pub(super) fn settled(joined: Option<Instant>, now: Instant) -> f64 {
     })
 }
 
-/// The best of these for the key that is neither over its bound nor has work waiting.
+/// The best of these for the key that is neither over its bound nor has work waiting, nor is one of
+/// the slower.
 pub(super) fn home(key: u64, all: &[Candidate]) -> Option<usize> {
     let total: f64 = all.iter().map(|c| c.load).sum();
     let shares = Shares::of(all, total);
@@ -43,7 +47,9 @@ pub(super) fn home(key: u64, all: &[Candidate]) -> Option<usize> {
         let unit = (mix(key ^ c.hash) >> 11) as f64 / (1_u64 << 53) as f64;
         -c.settled * c.weight.map_or(1.0, f64::from) / unit.max(f64::MIN_POSITIVE).ln()
     };
-    let fits = |c: &Candidate| !c.saturated && c.load + 1.0 <= bound(total, shares.of_one(c));
+    let fits = |c: &Candidate| {
+        !c.saturated && c.load + 1.0 <= bound(total, shares.of_one(c)) && shares.is_worth(c)
+    };
     let fitting = all.iter().enumerate().filter(|(_, c)| fits(c));
     let scored = fitting.map(|(at, c)| (at, score(c)));
     scored
@@ -63,6 +69,8 @@ struct Shares {
     mean: f64,
     total: f64,
     by_speed: bool,
+    /// The longest that is waited for a prefix.
+    longest: f64,
 }
 
 impl Shares {
@@ -71,14 +79,23 @@ impl Shares {
             mean: load / all.len() as f64 + 1.0,
             total: 0.0,
             by_speed: true,
+            longest: f64::INFINITY,
         };
         let speeds = || all.iter().map(|c| shares.speed(c));
         let most = speeds().fold(0.0, f64::max);
         let least = speeds().fold(f64::INFINITY, f64::min);
         // Also false where one is not known: `NaN`.
         shares.by_speed = speeds().all(f64::is_finite) && most > ALIKE * least;
+        if shares.by_speed {
+            let waits = all.iter().filter_map(wait);
+            shares.longest = WORTH.0 * waits.fold(f64::INFINITY, f64::min) + WORTH.1;
+        }
         shares.total = all.iter().map(|c| shares.power(c)).sum();
         shares
+    }
+
+    fn is_worth(&self, one: &Candidate) -> bool {
+        wait(one).is_none_or(|wait| wait <= self.longest)
     }
 
     fn of_one(&self, one: &Candidate) -> f64 {
@@ -96,6 +113,10 @@ impl Shares {
     fn speed(&self, one: &Candidate) -> f64 {
         one.line.map_or(f64::NAN, |line| 1.0 / line.at(self.mean))
     }
+}
+
+fn wait(one: &Candidate) -> Option<f64> {
+    one.line.map(|line| line.at(one.load + 1.0))
 }
 
 /// SplitMix64's finaliser.

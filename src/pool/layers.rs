@@ -87,9 +87,13 @@ impl Layers {
 
     /// What holds: the settings in their order, then what only the API said.
     pub(super) fn now(&self) -> impl Iterator<Item = &Said> {
-        let settings = self.settings.iter();
-        let settings = settings.filter(|said| !self.api.contains_key(&said.config.name));
-        settings.chain(self.api.values().flatten())
+        let settings = self.settings.iter().filter_map(|said| {
+            let later = self.api.get(&said.config.name);
+            later.map_or(Some(said), Option::as_ref)
+        });
+        let known = |name: &str| self.settings.iter().any(|said| said.config.name == name);
+        let api = self.api.iter().filter(move |(name, _)| !known(name));
+        settings.chain(api.filter_map(|(_, said)| said.as_ref()))
     }
 }
 

@@ -214,3 +214,6 @@ mod testing {
         Pool::new(&config).unwrap()
     }
 }
+
+#[cfg(test)]
+mod balance_tests;
