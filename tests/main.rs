@@ -16,6 +16,7 @@ mod durability;
 mod event_source;
 mod extraction;
 mod failover;
+mod hang_up;
 mod health;
 mod honest_streams;
 mod injection;

@@ -131,12 +131,12 @@ pub async fn open<A: Begin>(
     case: Case,
     submitted: Submitted,
 ) -> Result<Opened<A>, Failed> {
-    let (deadline, budget) = (case.deadline, &graph.state.pool.budget);
-    budget.request();
+    let (deadline, pool) = (case.deadline, &graph.state.pool);
+    pool.budget.request();
     let mut call = match arrive(graph.submit(case, submitted), deadline).await {
         Err(Error::NoBackend(model)) => {
             return Err(Failed {
-                retry_after: graph.state.pool.back_in(&model),
+                retry_after: pool.back_in(&model),
                 ..Error::NoBackend(model).into()
             });
         }
@@ -162,50 +162,61 @@ pub async fn open<A: Begin>(
             backend = %call.lease.backend().name, attempts, code = failure.error.code(),
             "a backend failed the request"
         );
-        if give_up_edits(&mut call, &failure.error) {
-            continue;
-        }
-        call.lease.failed(&failure.error);
-        let rest = failure.retry_after;
-        rest.into_iter().for_each(|rest| call.lease.rest(rest));
-        let failed = Failed {
-            route: Some(Route {
-                backend: call.lease.backend().name.clone(),
-                attempts,
-            }),
-            error: failure.error,
-            retry_after: rest,
-        };
-        let may_retry = failure.elsewhere && attempts < ATTEMPTS;
-        if !may_retry || !failure.unreached && !budget.try_retry() {
-            return Err(failed);
-        }
-        if rest.is_none_or(|rest| rest > REST) {
-            call.tried.push(call.lease.backend().id);
-        }
-        let again = Prompted {
-            request: call.request,
-            recall: call.recall,
-            said: call.said,
-            tried: call.tried,
-        };
-        drop(call.lease);
-        drop(call.seat);
-        if attempts > 1 {
-            sleep(jitter(PAUSE)).await;
-        }
-        let last = failed.route.as_ref().map(|route| route.backend.clone());
-        call = match arrive(graph.again(call.case, again), deadline).await {
-            // Nobody else to ask: what the last one said is the better answer.
-            Err(Error::NoBackend(_)) => return Err(failed),
-            other => other.map_err(|error| Failed { error, ..failed })?,
-        };
-        attempts += 1;
-        // Those whom it sent away together do not come back together.
-        if let Some(rest) = rest.filter(|_| Some(&call.lease.backend().name) == last.as_ref()) {
-            sleep(jitter(rest)).await;
+        if !give_up_edits(&mut call, &failure.error) {
+            call = again(graph, call, failure, attempts).await?;
+            attempts += 1;
         }
     }
+}
+
+/// Sends the turn back to the model node for another backend, if it may have one.
+async fn again(
+    graph: &Graph,
+    mut call: Call,
+    failure: Failure,
+    attempts: usize,
+) -> Result<Call, Failed> {
+    let (deadline, rest) = (call.case.deadline, failure.retry_after);
+    let (backend, pool) = (call.lease.backend().clone(), &graph.state.pool);
+    call.lease.failed(&failure.error);
+    rest.into_iter().for_each(|rest| call.lease.rest(rest));
+    let failed = Failed {
+        route: Some(Route {
+            backend: backend.name.clone(),
+            attempts,
+        }),
+        error: failure.error,
+        retry_after: rest,
+    };
+    let may_retry = failure.elsewhere && attempts < ATTEMPTS;
+    if !may_retry || !failure.unreached && !pool.budget.try_retry() {
+        return Err(failed);
+    }
+    if rest.is_none_or(|rest| rest > REST) {
+        call.tried.push(backend.id);
+    }
+    let again = Prompted {
+        request: call.request,
+        recall: call.recall,
+        said: call.said,
+        tried: call.tried,
+    };
+    drop(call.lease);
+    drop(call.seat);
+    if attempts > 1 {
+        sleep(jitter(PAUSE)).await;
+    }
+    let call = match arrive(graph.again(call.case, again), deadline).await {
+        Ok(call) => call,
+        // Nobody else to ask: what the last one said is the better answer.
+        Err(Error::NoBackend(_)) => return Err(failed),
+        Err(error) => return Err(Failed { error, ..failed }),
+    };
+    // Those whom it sent away together do not come back together.
+    if let Some(rest) = rest.filter(|_| call.lease.backend().id == backend.id) {
+        sleep(jitter(rest)).await;
+    }
+    Ok(call)
 }
 
 async fn arrive(answer: Answering, deadline: Instant) -> Result<Call, Error> {
