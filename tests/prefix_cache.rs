@@ -148,8 +148,9 @@ async fn each_turn_begins_as_the_turn_before() {
     }
 }
 
+/// As long as the history is within `memory.history_tokens`: beyond that its oldest turns go.
 #[tokio::test]
-async fn native_turns_begin_as_the_turn_before() {
+async fn native_turns_begin_as_the_turn_before_while_all_of_them_fit() {
     let upstream = Upstream::start();
     let app = spawn_app(at(&upstream, "")).await;
     prepare(&app).await;
