@@ -68,11 +68,21 @@ impl Caller {
         if self.is_crowded(None) {
             return Called::Later("users to be served");
         }
-        let mut lease = match pool.lease(&model, &[]) {
-            Ok(Some(lease)) => lease,
-            Ok(None) => return Called::Later("a place at a backend"),
-            Err(_) => return Called::Later("a backend that can be reached"),
+        // What a user said goes where memory may go, and nowhere else.
+        let mut denied = Vec::new();
+        let mut lease = loop {
+            match pool.lease(&model, &denied) {
+                Ok(Some(lease)) if lease.backend().takes_memory() => break lease,
+                Ok(Some(lease)) => denied.push(lease.backend().id),
+                Ok(None) => return Called::Later("a place at a backend"),
+                Err(_) if denied.is_empty() => {
+                    return Called::Later("a backend that can be reached");
+                }
+                Err(_) => return Called::Later("a backend that memory may go to"),
+            }
         };
+        // An alias stands for one of several.
+        let model = lease.model().clone();
         let tag = self.tag(user, turns);
         let (rules, most) = (self.state.store.rules(), self.config().max_tokens);
         let first = ask(&model, rules, known, turns, &tag, most);
