@@ -12,9 +12,11 @@ pub use standing::{ExtractionHealth, Standing};
 use crate::{
     actors::memory::MemoryPort,
     memory::{
-        UserKey,
+        Fact, UserKey,
         extract::{FlushTurn, Spent, check},
+        suspicious,
     },
+    remote::Failure,
     state::State,
     store::{
         Command,
@@ -30,6 +32,8 @@ use tokio::time::sleep;
 const LOOK: Duration = Duration::from_millis(250);
 /// After the store did not take or give what was asked of it, and after a crash.
 const PAUSE: Duration = Duration::from_secs(1);
+/// So often the remote memory may refuse what was read.
+const REFUSALS: u32 = 5;
 /// The longest pause after failures.
 const LONGEST_MS: i64 = 3_600_000;
 /// How often values whose time is over are looked for.
@@ -133,7 +137,14 @@ impl<'a> Extractor<'a> {
         let Ok(resident) = state.store.resident(user).await else {
             return Err(PAUSE);
         };
-        let known = &resident.profile;
+        let known = match &state.remote {
+            None => &resident.profile,
+            // It is asked before the model is: there is nothing to be done without it.
+            Some(remote) => {
+                let limit = Duration::from_millis(state.config.memory.mcp.timeout_ms);
+                &remote.profile(user, limit).await.map_err(|_| PAUSE)?
+            }
+        };
         let write = match self.caller.read(user, known, &turns).await {
             Called::Later(why) => {
                 state.extraction.waits(why);
@@ -141,11 +152,14 @@ impl<'a> Extractor<'a> {
                 self.looks.set((looks + 1).min(4));
                 return Err(LOOK * 2_u32.pow(looks));
             }
-            Called::Read(items, spent) => Write::Learn(Learned {
-                seqs: seqs(&turns),
-                facts: check(items, &turns, state.store.rules(), known),
-                spent,
-            }),
+            Called::Read(items, spent) => {
+                let facts = check(items, &turns, state.store.rules(), known);
+                Write::Learn(Learned {
+                    seqs: seqs(&turns),
+                    facts: self.tell(user, resident.epoch_ms, facts).await,
+                    spent,
+                })
+            }
             Called::Bad(error, spent) => self.failed(&turns, error, spent),
         };
         self.looks.set(0);
@@ -161,6 +175,38 @@ impl<'a> Extractor<'a> {
             _ => return Err(PAUSE),
         }
         self.look_again(user, going_on).await
+    }
+
+    /// Where another server keeps the profiles it is told, until it has taken it: asking the model
+    /// again would cost more. What is left is for quarantine.
+    async fn tell(&self, user: &UserKey, epoch_ms: i64, facts: Vec<Fact>) -> Vec<Fact> {
+        let Some(remote) = &self.state.remote else {
+            return facts;
+        };
+        let mut refused = 0;
+        loop {
+            let (store, of) = (self.state.store.clone(), user.clone());
+            let still = async move {
+                let now = store.resident(&of).await;
+                now.is_ok_and(|now| now.epoch_ms == epoch_ms)
+            };
+            match remote.learn(user, facts.clone(), still).await {
+                Ok(()) => break,
+                Err(Failure::Refused) => refused += 1,
+                Err(_) => {}
+            }
+            if refused >= REFUSALS {
+                tracing::error!("the remote memory refuses what a model read in some turns");
+                break;
+            }
+            sleep(PAUSE).await;
+        }
+        let held = |fact: &Fact| {
+            fact.value
+                .as_deref()
+                .is_some_and(|v| suspicious(v).is_some())
+        };
+        facts.into_iter().filter(held).collect()
     }
 
     /// Pauses grow with each failure of the turn that failed most.

@@ -1,6 +1,7 @@
 //! One sundynix serves chat, a second remembers for it over MCP: the whole way of a turn; the
 //! second killed: nothing fails, and everything is there once it is back.
 
+use crate::extraction;
 use crate::support::{App, Door, Process, http::PATIENCE, spawn_app};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -182,4 +183,35 @@ async fn with_the_memory_killed_nothing_fails_and_all_is_there_once_it_is_back()
         !chat.said().contains("Town"),
         "no log line carries what was said"
     );
+}
+
+#[tokio::test]
+async fn what_a_model_reads_here_is_kept_there() {
+    let (memory, reader) = (spawn_app(|_| {}).await, extraction::reader());
+    let url = format!("{}/mcp", memory.base);
+    let chat = spawn_app(|config| {
+        extraction::with(&reader)(config);
+        config.memory.mcp.url = url;
+    })
+    .await;
+    is_up(&chat).await;
+    let fact = extraction::fact("ADD", "city", "Berlin", "we settled down in Berlin");
+    reader.script(extraction::facts(json!([fact])));
+    let done = chat
+        .ask("ada", "So we settled down in Berlin")
+        .await
+        .unwrap();
+    extraction::idle(&chat);
+    extraction::all_read(&chat).await;
+    let path = "/api/v1/memory?detail=true";
+    let there = extraction::get(&memory, path, "ada").await;
+    let city = &there["preferences"]["identity"]["city"];
+    assert_eq!(city["value"], "Berlin", "{there}");
+    assert_eq!(city["turn"], done["turn_id"]);
+
+    // What is known there is shown to the model here.
+    reader.script(extraction::facts(json!([])));
+    extraction::say(&chat, "ada", "we are still fond of the place").await;
+    let asked = reader.log().chats()[1].clone();
+    assert!(extraction::shown(&asked).contains("- identity / city: Berlin"));
 }

@@ -44,6 +44,8 @@ pub struct Rules {
     pub max_slots: usize,
     /// A model reads turns: those that say something are noted for it.
     pub extracts: bool,
+    /// Another server keeps the profiles: what is stated waits to be told there.
+    pub elsewhere: bool,
     /// What times go by.
     pub clock: Arc<Clock>,
 }
@@ -105,6 +107,7 @@ impl Rules {
             words: config.never.iter().flat_map(|never| alike(never)).collect(),
             max_slots: config.max_slots,
             extracts: !config.extract.model.is_empty(),
+            elsewhere: !config.mcp.url.is_empty(),
             clock: Arc::default(),
         }
     }

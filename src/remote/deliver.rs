@@ -5,7 +5,7 @@
 use super::{Failure, Inner, Preferences, set};
 use crate::{
     actors::memory::MemoryPort,
-    memory::{Op, Profile, Untold, UserKey},
+    memory::{Fact, Op, Profile, Untold, UserKey},
     store::{Command, Delivered},
 };
 use futures_util::{StreamExt, stream};
@@ -113,5 +113,24 @@ impl Inner {
         }
         let turn = Some((&*untold.turn, untold.at_ms));
         self.upsert(user, preferences, turn).await.map(drop)
+    }
+
+    /// Facts, turn by turn, as far as they change what is known there.
+    pub(super) async fn learn(&self, user: &UserKey, facts: Vec<Fact>) -> Result<(), Failure> {
+        let mut profile = self.profile(user, self.limit()).await?;
+        for facts in facts.chunk_by(|a, b| a.turn == b.turn) {
+            let Some(Fact { turn, at_ms, .. }) = facts.first() else {
+                continue;
+            };
+            let mut preferences = Preferences::new();
+            for change in self.rules.learn(&mut profile, facts.to_vec()).changes {
+                let value = change.after.value.map_or(Value::Null, Value::String);
+                set(&mut preferences, &change.at.0, &change.at.1, value);
+            }
+            if !preferences.is_empty() {
+                self.upsert(user, preferences, Some((turn, *at_ms))).await?;
+            }
+        }
+        Ok(())
     }
 }

@@ -13,7 +13,7 @@ mod link;
 use crate::{
     config::{Config, RemoteMemory},
     error::Error,
-    memory::{Profile, Rules, Undelivered, UserKey},
+    memory::{Fact, Profile, Rules, Undelivered, UserKey},
     runtime::Own,
     store::SaidIn,
 };
@@ -132,6 +132,24 @@ impl Remote {
         self.run(async move {
             let turn = said.as_ref().map(|said| (&*said.turn, said.at_ms));
             inner.upsert(&user, put, turn).await
+        })
+        .await
+    }
+
+    /// Tells it what a model read in a user's turns, if `still` holds once no erase is under way.
+    pub async fn learn(
+        &self,
+        user: &UserKey,
+        facts: Vec<Fact>,
+        still: impl Future<Output = bool> + Send + 'static,
+    ) -> Result<(), Failure> {
+        let (inner, user) = (self.inner.clone(), user.clone());
+        self.run(async move {
+            let _open = inner.gate.read().await;
+            match still.await {
+                true => inner.learn(&user, facts).await,
+                false => Ok(()),
+            }
         })
         .await
     }

@@ -119,6 +119,9 @@ pub(super) async fn settled(
     let mut profile = profile(tx, user, version).await?;
     let ended = rules.expire(&mut profile, rules.clock.now_ms());
     writes.changes(user, ended, profile.version);
+    if rules.elsewhere {
+        return Ok(profile);
+    }
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut values = vec![];
     values.extend([&user.tenant, &user.app, &user.user].map(|part| (&**part).into()));

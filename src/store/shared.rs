@@ -77,7 +77,6 @@ pub struct Opening {
     place: Place,
     residents: Arc<Residents>,
     rules: Rules,
-    remote: bool,
     gathering: Gathering,
     config: crate::config::StoreConfig,
 }
@@ -104,12 +103,13 @@ impl Opening {
         let database = self.connect().await.map_err(failed)?;
         database.migrate(&self.place).await.map_err(failed)?;
         let secret = secret(&database).await.map_err(failed)?;
+        let undelivered = self.rules.elsewhere.then(Arc::default);
         Ok(Shared {
             queue: Queue::default(),
             place: self.place,
             residents: self.residents,
             rules: self.rules,
-            undelivered: self.remote.then(Arc::default),
+            undelivered,
             gathering: self.gathering,
             down: AtomicBool::new(!self.spool.is_drained()),
             full: AtomicBool::new(false),
@@ -151,7 +151,6 @@ impl Shared {
             residents,
             rules,
             gathering: Gathering::new(clock, extract.flush_tokens, extract.idle_s),
-            remote: !config.memory.mcp.url.is_empty(),
             config: config.store.clone(),
         })
     }
