@@ -240,6 +240,35 @@ async fn what_answers_probes_and_fails_requests_is_not_healthy() {
     assert!(watched.pool.lease("m", &[]).is_err());
 }
 
+fn probes(log: &crate::support::upstream::Log) -> usize {
+    log.requests.iter().filter(|r| r.path == "/health").count()
+}
+
+#[actix_web::test]
+async fn backends_are_followed_as_they_come_and_go() {
+    let (stays, goes, comes) = (Upstream::start(), Upstream::start(), Upstream::start());
+    let watched = Watched::new(&[stays.openai(), goes.openai()]);
+    let client = sundynix::pool::Client::new();
+    goes.until(|log| probes(log) > 3).await;
+    let came = BackendConfig {
+        name: "b2".into(),
+        url: comes.openai(),
+        ..BackendConfig::default()
+    };
+    watched.pool.put(&client, came).await.unwrap();
+    comes.until(|log| probes(log) > 3).await;
+    watched.pool.remove(&client, "b1").await.unwrap();
+    let more = async |count: usize| {
+        let before = asked(&stays, "/health");
+        stays.until(|log| probes(log) > before + count).await;
+    };
+    // What was under way when it went may still arrive.
+    more(10).await;
+    let last = goes.log().requests.len();
+    more(20).await;
+    assert_eq!(goes.log().requests.len(), last, "it is asked no more");
+}
+
 /// A backend that accepts and never answers. It counts the probes that wait for it.
 async fn hang(listener: TcpListener, probes: Arc<AtomicUsize>, most: Arc<AtomicUsize>) {
     loop {
