@@ -1,7 +1,8 @@
 //! English words to their stems (the published Porter2 algorithm), irregular forms first: what
 //! somebody "bought" answers what they "buy".
 
-use std::{collections::HashMap, sync::LazyLock};
+use super::token::{Term, TermMap, word_term};
+use std::sync::LazyLock;
 
 /// Irregular forms, each line a base form and what else it appears as.
 const IRREGULAR: &str = "\
@@ -29,35 +30,33 @@ color colour|gray grey|apartment flat|okay ok|good better best|bad worse worst|\
 two 2|three 3|four 4|five 5|six 6|seven 7|eight 8|nine 9|ten 10|eleven 11|twelve 12|\
 twenty 20|thirty 30|fifty 50|hundred 100";
 
-/// Each other form with its base, sorted by form.
-static FORMS: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
+/// Each other form, as a term, with its base.
+static FORMS: LazyLock<TermMap<&str>> = LazyLock::new(|| {
     let lines = IRREGULAR.split('|');
     let forms = lines.flat_map(|line| {
         let mut words = line.split_whitespace();
         let base = words.next().unwrap_or_default();
-        words.map(move |form| (form, base))
+        words.map(move |form| (word_term(form), base))
     });
     forms.collect()
 });
 
-/// Replaces a lower-case word by its stem.
-pub(super) fn stem(word: &mut String) {
-    if let Some(base) = FORMS.get(word.as_str()) {
+/// Replaces a lower-case word, whose term is known, by its stem; says whether there was one to take.
+pub(super) fn stem(word: &mut String, term: Term) -> bool {
+    let irregular = FORMS.get(&term);
+    if let Some(base) = irregular {
         word.clear();
         word.push_str(base);
     }
     if word.len() < 3 || !word.bytes().all(|b| b.is_ascii_lowercase()) {
-        return;
+        return irregular.is_some();
     }
     let mut stemmer = Stemmer::new(word);
     stemmer.run();
+    let letters = stemmer.word.iter();
     word.clear();
-    word.extend(
-        stemmer
-            .word
-            .iter()
-            .map(|&b| char::from(b.to_ascii_lowercase())),
-    );
+    word.extend(letters.map(|&b| char::from(b.to_ascii_lowercase())));
+    true
 }
 
 /// The word on its way.
@@ -95,7 +94,8 @@ impl Stemmer {
     }
 
     fn ends(&self, suffix: &str) -> bool {
-        self.word.ends_with(suffix.as_bytes())
+        // Most do not: the last letter tells, without a call.
+        self.word.last() == suffix.as_bytes().last() && self.word.ends_with(suffix.as_bytes())
     }
 
     fn cut(&mut self, letters: usize) {
@@ -307,7 +307,8 @@ mod tests {
         ] {
             let stems = forms.split(' ').map(|form| {
                 let mut word = form.to_owned();
-                stem(&mut word);
+                let term = word_term(&word);
+                stem(&mut word, term);
                 word
             });
             let stems: std::collections::HashSet<_> = stems.collect();
@@ -318,11 +319,11 @@ mod tests {
     #[test]
     fn other_words_stay_apart() {
         let (mut a, mut b) = ("sing".to_owned(), "single".to_owned());
-        stem(&mut a);
-        stem(&mut b);
+        stem(&mut a, word_term("sing"));
+        stem(&mut b, word_term("single"));
         assert_ne!(a, b);
         let mut short = "is".to_owned();
-        stem(&mut short);
+        stem(&mut short, word_term("is"));
         assert_eq!(short, "be");
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn theme_term(theme: u16) -> Term {
 }
 
 /// The term of a stemmed word.
-fn word_term(word: &str) -> Term {
+pub(super) fn word_term(word: &str) -> Term {
     let mut hash = 0xCBF2_9CE4_8422_2325_u64;
     for byte in word.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
@@ -143,9 +143,12 @@ impl Tokens {
             Some(tail) if tail.len() > 2 => self.word.push_str(tail),
             _ => {}
         }
-        if !is_stop_word(&self.word) {
-            stem::stem(&mut self.word);
-            self.terms.push(word_term(&self.word));
+        let letter = self.word.len() == 1 && self.word.as_bytes()[0].is_ascii_alphabetic();
+        let term = word_term(&self.word);
+        if !letter && !STOP_WORDS.contains(&term) {
+            let stemmed = stem::stem(&mut self.word, term);
+            self.terms
+                .push(if stemmed { word_term(&self.word) } else { term });
         }
         self.word.clear();
     }
@@ -159,12 +162,7 @@ pub(super) fn is_dense(c: char) -> bool {
 }
 
 /// English words that say how, not what.
-pub(super) fn is_stop_word(word: &str) -> bool {
-    word.len() == 1 && word.as_bytes()[0].is_ascii_alphabetic() || STOP_WORDS.contains(word)
-}
-
-/// Sorted only by theme.
-static STOP_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+static STOP_WORDS: LazyLock<HashSet<Term, BuildHasherDefault<TermHasher>>> = LazyLock::new(|| {
     "the an and or but nor if then than so as of at by for with about into to from in \
         on off out up down over under again too very just also only both each some any \
         all more most other such own same no not yes oh hey hi hello wow yeah hmm me my \
@@ -175,6 +173,7 @@ static STOP_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         while during before after between through until ever go goes gonna really like \
         get got let well lot lots much many thing things"
         .split(' ')
+        .map(word_term)
         .collect()
 });
 
