@@ -348,7 +348,7 @@ mod tests {
             let hits = index.search(&query, 5);
             prop_assert!(hits.len() <= 5);
             for hit in hits {
-                prop_assert!((hit.score - hit.why.total()).abs() < 1e-9 && hit.score.is_finite());
+                prop_assert!((hit.score - hit.why.total()).abs() < 1e-9 && hit.score.is_finite() && hit.score > 0.0);
             }
         }
     }

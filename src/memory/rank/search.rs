@@ -91,7 +91,8 @@ impl Index {
             why.role = (weights.role * signals.unit).into();
         }
         if self.asking[doc] {
-            why.asking = -f64::from(weights.asking * signals.unit);
+            // Less, but never nothing.
+            why.asking = -f64::from(weights.asking * signals.unit).min(why.total() / 2.0);
         }
         let score = why.total();
         Some(Hit { doc, score, why })

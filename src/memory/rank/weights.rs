@@ -1,5 +1,5 @@
 //! How much each signal counts. Few numbers, each with a meaning, and none sharp: halving or
-//! doubling one moves what is found by a point or two. They were chosen over several people's
+//! doubling one moves what is found by a point or two (the chat's decay by four). They were chosen over several people's
 //! memories in two languages and checked on people left out.
 
 use super::token::{self, Kind, Term};
