@@ -230,4 +230,29 @@ mod tests {
             .collect();
         assert_eq!(ids, ["c", "a", "b"]);
     }
+
+    #[test]
+    fn what_came_in_with_one_time_has_no_neighbours_but_its_other_side() {
+        let mut index = Index::new();
+        for (id, text) in [("a", "绿禾公园"), ("a", "樱花开了"), ("b", "明天见")] {
+            index.push(Doc {
+                id: id.into(),
+                session: "s".into(),
+                at_ms: 0,
+                role: "user".into(),
+                text: text.into(),
+            });
+        }
+        let query = Query {
+            text: "公园",
+            ..Query::default()
+        };
+        let hits = index.search(&query, 9);
+        let near = |doc| {
+            let hit = hits.iter().find(|hit| hit.doc == doc);
+            hit.map_or(0.0, |hit| hit.why.neighbours)
+        };
+        assert!(near(1) > 0.0);
+        assert_eq!(near(2), 0.0);
+    }
 }

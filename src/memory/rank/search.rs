@@ -59,9 +59,13 @@ impl Index {
     /// What speaks for the document at a place of a session, if anything does.
     fn hit(&self, session: usize, place: usize, signals: &Signals<'_>) -> Option<Hit> {
         let (docs, weights) = (&self.sessions[session].docs, signals.weights);
+        let doc = docs[place] as usize;
         let at = |place: Option<usize>| {
-            let doc = place.and_then(|place| docs.get(place));
-            doc.map_or_else(Score::default, |&doc| signals.scores.docs[doc as usize])
+            let near = place
+                .and_then(|place| docs.get(place))
+                .map(|&near| near as usize);
+            let near = near.filter(|&near| self.in_turn(near, doc));
+            near.map_or_else(Score::default, |near| signals.scores.docs[near])
         };
         let before = at(place.checked_sub(1));
         let before_that = at(place.checked_sub(2));
@@ -71,7 +75,6 @@ impl Index {
                 + weights.before_that * part(&before_that)
                 + weights.after * part(&after)
         };
-        let doc = docs[place] as usize;
         let own = signals.scores.docs[doc];
         let mut why = Explain {
             lexical: own.question.into(),
@@ -96,6 +99,15 @@ impl Index {
         }
         let score = why.total();
         Some(Hit { doc, score, why })
+    }
+
+    /// Whether one was said before the other, as far as is known: what came in with one time has
+    /// no order, but for the two sides of a turn.
+    fn in_turn(&self, a: usize, b: usize) -> bool {
+        let (Some(a), Some(b)) = (self.doc(a), self.doc(b)) else {
+            return false;
+        };
+        a.at_ms != b.at_ms || a.id == b.id
     }
 
     fn date(&self, doc: usize, signals: &Signals<'_>) -> f32 {
