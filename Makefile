@@ -29,6 +29,7 @@ test: deps lint ## everything
 
 soak: deps ## minutes of faults, with every period as it is by default
 	cargo test --locked --test promises -- --ignored --nocapture --test-threads=1 soak_
+	cargo test --locked --lib balance_tests -- --nocapture
 
 bench: ## what a request and a token cost: bench/RESULTS.md
 	python3 bench/run.py
