@@ -64,7 +64,7 @@ pub struct Opened<A> {
     pub attempts: usize,
 }
 
-/// What an answer may begin as: [`Incoming`] as a stream, [`Bytes`] as a whole.
+/// What an answer may begin as: `Incoming` as a stream, [`Bytes`] as a whole.
 pub trait Begin: Sized {
     /// Waits for its first content.
     fn begin(answer: Answer) -> impl Future<Output = Result<Self, Error>>;
