@@ -101,7 +101,7 @@ impl<'a> Extractor<'a> {
                 Some((due, user)) if due <= now => {
                     self.state.extraction.begins(&user, now);
                     let went = self.flush(&user).await;
-                    self.state.extraction.ends(clock.now_ms());
+                    self.state.extraction.ends();
                     if let Err(pause) = went {
                         sleep(pause).await;
                     }

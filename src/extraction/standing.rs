@@ -60,7 +60,7 @@ impl Standing {
         lock(&self.last).waits = None;
     }
 
-    pub(super) fn ends(&self, _now_ms: i64) {
+    pub(super) fn ends(&self) {
         *lock(&self.current) = None;
         self.since_ms.store(0, Relaxed);
     }

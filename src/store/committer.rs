@@ -2,7 +2,7 @@
 //! and settles what they teach. What it does while the store is down is in `outage.rs`.
 
 use super::{
-    Command, Import, Shared,
+    Command, Shared,
     attempt::{Failure, PAUSE},
     delivered,
     keep::{Keep, Kept, keep},
@@ -194,42 +194,6 @@ impl Committer {
             }
         }
         Ok(())
-    }
-
-    /// Takes items over; the very next recall sees them.
-    async fn import(
-        &mut self,
-        ask: &Import,
-        until: Instant,
-    ) -> Result<Result<usize, Error>, Failure> {
-        let of = ask.clone();
-        let done = self.attempt(until, move |db| {
-            let of = of.clone();
-            async move { super::import::import(&db, &of).await }
-        });
-        let imported = match done.await {
-            Ok(Ok(imported)) => imported,
-            Ok(Err(error)) => return Ok(Err(error)),
-            Err(Failure::Refused) => return Ok(Err(Error::invalid("the body", REFUSED))),
-            Err(Failure::Down) => return Err(Failure::Down),
-        };
-        let (user, new) = (ask.user.clone(), imported.fresh.len());
-        match imported.teaches {
-            // What it teaches is read with the rest.
-            true => {
-                self.shared.residents.remove(&user);
-                self.unsettled.entry(user).or_insert((0, Instant::now()));
-            }
-            false => self
-                .shared
-                .residents
-                .update(&user, imported.mark, |resident| {
-                    for item in imported.fresh {
-                        resident.remember(item);
-                    }
-                }),
-        }
-        Ok(Ok(new))
     }
 
     /// Keeps a group in one transaction; one whose data the store refuses turn by turn, so that

@@ -2,19 +2,23 @@
 //! itself. An item whose id is there already is the same item: nothing of it is kept twice.
 
 use super::{
+    attempt::Failure,
+    committer::{Committer, REFUSED},
     database::Database,
     entity::{outbox, turn},
-    rows::{CHUNK, lock_users, outbox_row, turn_row},
+    extraction::insert_unread,
+    rows::{CHUNK, extraction_row, lock_users, outbox_row, turn_row},
 };
 use crate::{
     error::Error,
-    memory::{KeptTurn, UserKey, statements},
+    memory::{KeptTurn, Rules, UserKey, est_tokens, statements},
 };
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, QueryTrait,
     sea_query::{OnConflict, Query},
 };
 use std::{collections::HashSet, sync::Arc};
+use tokio::time::Instant;
 
 /// Items to take over.
 #[derive(Clone)]
@@ -35,12 +39,18 @@ pub struct Imported {
     pub fresh: Vec<Arc<KeptTurn>>,
     /// Some of them have something to settle.
     pub teaches: bool,
+    /// Some of them wait for the extraction model.
+    pub unread: bool,
     /// The user's mark after it.
     pub mark: i64,
 }
 
 /// Takes them over.
-pub async fn import(db: &Database, ask: &Import) -> Result<Result<Imported, Error>, DbErr> {
+pub async fn import(
+    db: &Database,
+    ask: &Import,
+    rules: &Rules,
+) -> Result<Result<Imported, Error>, DbErr> {
     let tx = db.begin().await?;
     let mut mark = 0;
     for (_, row) in lock_users(&tx, [&ask.user].into(), 1).await? {
@@ -75,10 +85,61 @@ pub async fn import(db: &Database, ask: &Import) -> Result<Result<Imported, Erro
         let insert = outbox::Entity::insert_many(notes.iter().cloned());
         insert.exec_without_returning(&tx).await?;
     }
+    let said = |item: &&Arc<KeptTurn>| {
+        let own = ask.extract && rules.extracts && item.role.is_empty();
+        own && item.query.chars().any(char::is_alphanumeric)
+    };
+    let now = rules.clock.now_ms();
+    let row =
+        |item: &Arc<KeptTurn>| extraction_row(&ask.user, &item.id, est_tokens(&item.query), now);
+    let unread: Vec<_> = fresh.iter().filter(said).map(row).collect();
+    insert_unread(&tx, &unread).await?;
     tx.commit().await?;
     Ok(Ok(Imported {
+        unread: !unread.is_empty(),
         fresh,
         teaches: !notes.is_empty(),
         mark,
     }))
+}
+
+impl Committer {
+    /// Takes items over; the very next recall sees them.
+    pub(super) async fn import(
+        &mut self,
+        ask: &Import,
+        until: Instant,
+    ) -> Result<Result<usize, Error>, Failure> {
+        let (of, shared) = (ask.clone(), self.shared.clone());
+        let done = self.attempt(until, move |db| {
+            let (of, shared) = (of.clone(), shared.clone());
+            async move { import(&db, &of, &shared.rules).await }
+        });
+        let imported = match done.await {
+            Ok(Ok(imported)) => imported,
+            Ok(Err(error)) => return Ok(Err(error)),
+            Err(Failure::Refused) => return Ok(Err(Error::invalid("the body", REFUSED))),
+            Err(Failure::Down) => return Err(Failure::Down),
+        };
+        let (user, new) = (ask.user.clone(), imported.fresh.len());
+        if imported.unread {
+            self.shared.gathering.urge(&user, false);
+        }
+        match imported.teaches {
+            // What it teaches is read with the rest.
+            true => {
+                self.shared.residents.remove(&user);
+                self.unsettled.entry(user).or_insert((0, Instant::now()));
+            }
+            false => self
+                .shared
+                .residents
+                .update(&user, imported.mark, |resident| {
+                    for item in imported.fresh {
+                        resident.remember(item);
+                    }
+                }),
+        }
+        Ok(Ok(new))
+    }
 }

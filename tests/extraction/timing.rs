@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::support::{
+    http::send,
     postgres, spawn_app_in,
     upstream::{Gate, ordinary},
 };
@@ -48,13 +49,26 @@ async fn turns_are_gathered_until_there_are_enough_or_a_conversation_ends() {
     let log = reader.until(|log| log.chats().len() == 3).await;
     assert!(shown(log.chats()[2]).contains("so long"));
     all_read(&app).await;
+    let items = "{\"id\": \"i1\", \"ts\": 1, \"text\": \"imported words\"}\n\
+        {\"id\": \"i2\", \"ts\": 2, \"role\": \"assistant\", \"text\": \"not theirs\"}";
+    for (path, user) in [("?extract=true", "ada"), ("", "bob")] {
+        let url = app.url(&format!("/api/v1/memory/turns{path}"));
+        let request = app.http.post(url).header("x-user-id", user);
+        let request = request.header("content-type", "application/x-ndjson");
+        let answer = send(request.body(items)).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let log = reader.until(|log| log.chats().len() == 4).await;
+    let seen = shown(log.chats()[3]);
+    assert!(seen.contains("imported words") && !seen.contains("not theirs"));
+    all_read(&app).await;
     // A task that names no conversation ends none.
     app.ask("ada", "a question").await.unwrap();
     app.ask("ada", "one more").await.unwrap();
-    assert_eq!(reader.log().chats().len(), 3);
+    assert_eq!(reader.log().chats().len(), 4);
     idle(&app);
-    let log = reader.until(|log| log.chats().len() == 4).await;
-    assert!(shown(log.chats()[3]).contains("one more"));
+    let log = reader.until(|log| log.chats().len() == 5).await;
+    assert!(shown(log.chats()[4]).contains("one more"));
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ impl Committer {
                     resident.profile = profile.clone();
                 }
             });
-            if matches!(**what, Write::Requeue(_) | Write::Note(_)) && written.count > 0 {
+            if matches!(**what, Write::Requeue(_)) && written.count > 0 {
                 self.shared.gathering.urge(user, true);
             }
             if written.unsettled && self.shared.undelivered.is_none() {

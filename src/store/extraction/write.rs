@@ -4,12 +4,12 @@
 
 use crate::{
     error::Error,
-    memory::{Applied, Fact, Profile, Rules, Source, TurnId, UserKey, est_tokens, extract::Spent},
+    memory::{Applied, Fact, Profile, Rules, Source, TurnId, UserKey, extract::Spent},
     store::{
         changes::Changes,
         database::Database,
         entity::{extraction, ledger, outbox, quarantine, turn},
-        rows::{CHUNK, OfUser, clean, extraction_row, lock_users, source},
+        rows::{CHUNK, OfUser, clean, lock_users, source},
         settle::settled,
     },
 };
@@ -43,8 +43,6 @@ pub enum Write {
     },
     /// Dead turns wait again: one, or all.
     Requeue(Option<TurnId>),
-    /// Turns that are in the store are to be read too, as imported ones.
-    Note(Vec<TurnId>),
     /// A value leaves quarantine for the profile.
     Release(i64),
     /// A value leaves quarantine for good.
@@ -127,9 +125,6 @@ pub async fn write(
                 let (settling, reading) = requeue(&tx, user, turn.as_deref()).await?;
                 written.count = settling + reading;
                 written.unsettled = settling > 0;
-            }
-            Write::Note(turns) => {
-                written.count = note(&tx, user, turns, rules.clock.now_ms()).await?;
             }
             Write::Release(id) => {
                 let Some(held) = take(&tx, user, *id).await? else {
@@ -255,32 +250,6 @@ async fn requeue(
     }
     let settling = settling.exec(tx).await?.rows_affected;
     Ok((settling, reading.exec(tx).await?.rows_affected))
-}
-
-async fn note(
-    tx: &DatabaseTransaction,
-    user: &UserKey,
-    turns: &[TurnId],
-    now_ms: i64,
-) -> Result<u64, DbErr> {
-    let mut count = 0;
-    for turns in turns.chunks(CHUNK) {
-        let ids = turns.iter().map(|id| id.to_string());
-        let rows = turn::Entity::find_of(user)
-            .filter(turn::Column::TurnId.is_in(ids))
-            .all(tx)
-            .await?;
-        let rows = rows.iter().filter(|row| !row.query.trim().is_empty());
-        let rows: Vec<_> = rows
-            .map(|row| {
-                let tokens = est_tokens(&row.query);
-                extraction_row(user, &row.turn_id.as_str().into(), tokens, now_ms)
-            })
-            .collect();
-        count += rows.len() as u64;
-        insert_unread(tx, &rows).await?;
-    }
-    Ok(count)
 }
 
 /// Notes turns to be read; one that is noted already stays as it is.
