@@ -29,6 +29,7 @@ mod mcp_clients;
 mod mcp_foreign;
 mod mcp_remote;
 mod memory;
+mod memory_denied;
 mod not_said_of_oneself;
 mod pool_discovery;
 mod pool_health;
