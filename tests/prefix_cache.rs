@@ -37,15 +37,18 @@ fn at(upstream: &Upstream, url: &str) -> impl FnOnce(&mut Config) {
     }
 }
 
-async fn post(app: &App, conversation: &str, messages: &[Value]) {
+/// Memory is `on`, or `read`: then the turn is not kept, and may be asked again as it was.
+async fn post(app: &App, conversation: &str, messages: &[Value], memory: &str) {
     let body = json!({"model": "m", "stream": true, "messages": messages});
     let post = app.http.post(app.url("/v1/chat/completions"));
     let post = post.header("x-user-id", "ada").json(&body);
+    let post = post.header("x-sundynix-memory", memory);
     let answer = send(post.header("x-sundynix-conversation", conversation)).await;
     let answer = answer.unwrap();
     assert_eq!(answer.headers()["x-sundynix-memory"], "hit");
     let answer = answer.text().await.unwrap();
-    assert!(answer.contains(": memory recorded"), "{answer}");
+    let recorded = answer.contains(": memory recorded");
+    assert_eq!(recorded, memory == "on", "{answer}");
 }
 
 fn last(upstream: &Upstream) -> Vec<u8> {
@@ -74,7 +77,7 @@ async fn prepare(app: &App) {
     assert_eq!(set.status(), 200);
     for (number, text) in BEFORE.iter().enumerate() {
         let message = json!({"role": "user", "content": text});
-        post(app, &format!("before {number}"), &[message]).await;
+        post(app, &format!("before {number}"), &[message], "on").await;
     }
 }
 
@@ -90,8 +93,8 @@ impl Talk {
         Talk { messages, turns: 0 }
     }
 
-    /// One turn; the request as the backend saw it.
-    async fn turn(&mut self, app: &App, upstream: &Upstream) -> Vec<u8> {
+    /// What the user says next.
+    fn say(&mut self) {
         if self.turns > 0 {
             self.messages
                 .push(json!({"role": "assistant", "content": "Hello"}));
@@ -100,13 +103,18 @@ impl Talk {
         self.messages
             .push(json!({"role": "user", "content": query}));
         self.turns += 1;
-        self.again(app, upstream).await
     }
 
-    /// The last turn once more.
-    async fn again(&self, app: &App, upstream: &Upstream) -> Vec<u8> {
-        post(app, "talk", &self.messages).await;
+    /// Asks with what was said so far; the request as the backend saw it.
+    async fn ask(&self, app: &App, upstream: &Upstream, memory: &str) -> Vec<u8> {
+        post(app, "talk", &self.messages, memory).await;
         last(upstream)
+    }
+
+    /// One turn.
+    async fn turn(&mut self, app: &App, upstream: &Upstream) -> Vec<u8> {
+        self.say();
+        self.ask(app, upstream, "on").await
     }
 }
 
@@ -173,15 +181,19 @@ async fn a_restart_sends_the_same_bytes() {
     let app = spawn_app(at(&upstream, "")).await;
     prepare(&app).await;
     let mut talk = Talk::new();
-    talk.turn(&app, &upstream).await;
-    let before = talk.turn(&app, &upstream).await;
+    let mut sent = vec![talk.turn(&app, &upstream).await];
+    sent.push(talk.turn(&app, &upstream).await);
+    talk.say();
+    let before = talk.ask(&app, &upstream, "read").await;
     let dir = app.dir.clone();
     drop(app);
     let app = spawn_app_in(dir, at(&upstream, "")).await;
-    let after = talk.again(&app, &upstream).await;
+    let after = talk.ask(&app, &upstream, "on").await;
     assert_eq!(written(&before), written(&after));
     assert_eq!(before, after);
-    goes_on(&before, &talk.turn(&app, &upstream).await);
+    sent.push(after);
+    sent.push(talk.turn(&app, &upstream).await);
+    sent.windows(2).for_each(|two| goes_on(&two[0], &two[1]));
 }
 
 #[tokio::test]
@@ -191,18 +203,18 @@ async fn another_replica_sends_the_same_bytes() {
     let two = spawn_app(at(&upstream, &url)).await;
     prepare(&one).await;
     let mut talk = Talk::new();
-    let mut before = talk.turn(&one, &upstream).await;
-    for number in 1..TURNS {
-        let (here, there) = if number % 2 == 0 {
-            (&one, &two)
-        } else {
-            (&two, &one)
+    let mut before = None;
+    for number in 0..TURNS {
+        let (here, there) = match number % 2 {
+            0 => (&one, &two),
+            _ => (&two, &one),
         };
-        let now = talk.turn(here, &upstream).await;
-        goes_on(&before, &now);
-        let same = talk.again(there, &upstream).await;
-        assert_eq!(written(&now), written(&same), "turn {number}");
-        assert_eq!(now, same);
-        before = now;
+        talk.say();
+        let same = talk.ask(there, &upstream, "read").await;
+        let now = talk.ask(here, &upstream, "on").await;
+        assert_eq!(written(&same), written(&now), "turn {number}");
+        assert_eq!(same, now);
+        let before = before.replace(now.clone());
+        before.iter().for_each(|before| goes_on(before, &now));
     }
 }
