@@ -93,10 +93,18 @@ async fn both_lifecycles_list_and_call_the_tools() {
         let listed: Value = listed.json().await.unwrap();
         let tools = listed["result"]["tools"].as_array().unwrap().iter();
         let names: Vec<_> = tools.map(|tool| tool["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["memory_get", "memory_upsert", "memory_delete"]);
+        assert_eq!(
+            names,
+            [
+                "memory_get",
+                "memory_upsert",
+                "memory_search",
+                "memory_delete"
+            ]
+        );
         for tool in listed["result"]["tools"].as_array().unwrap() {
             let hints = &tool["annotations"];
-            let reads = matches!(tool["name"].as_str(), Some("memory_get"));
+            let reads = matches!(tool["name"].as_str(), Some("memory_get" | "memory_search"));
             assert_eq!(hints["readOnlyHint"], reads, "{tool}");
             assert_eq!(hints["openWorldHint"], false, "{tool}");
         }

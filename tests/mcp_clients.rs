@@ -14,6 +14,7 @@ fn calls() -> Vec<(&'static str, Value)> {
             "memory_upsert",
             json!({"preferences": {"style": {"tone": "dry"}, "language": "中文"}, "turn_id": "t1"}),
         ),
+        ("memory_search", json!({"query": "What is my name?"})),
         ("memory_delete", json!({"topic": "style"})),
     ]
 }
@@ -38,7 +39,9 @@ async fn the_python_client_lists_and_calls_every_tool_in_both_lifecycles() {
             "{seen}"
         );
         let left = json!({"identity": name, "general": {"language": "中文"}});
-        assert_eq!(gave[2]["profile"], left, "{seen}");
+        let said = gave[2]["hits"][0]["text"].as_str().unwrap();
+        assert!(said.contains("My name is Ada."), "{seen}");
+        assert_eq!(gave[3]["profile"], left, "{seen}");
         let last = gave[calls.len() - 1]["error"].as_str().unwrap();
         assert!(last.starts_with("user_id: "), "{seen}");
     }

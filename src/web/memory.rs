@@ -49,15 +49,20 @@ pub fn routes(app: &mut web::ServiceConfig) {
         ));
 }
 
-/// The user as they are known now, or that the store does not say.
-pub(super) async fn known(state: &State, user: &UserKey) -> Result<Arc<Resident>, Error> {
+/// The user as this server itself has them: all but the profile, where another one keeps it.
+pub(super) async fn here(state: &State, user: &UserKey) -> Result<Arc<Resident>, Error> {
     let limit = Duration::from_millis(state.config.store.ack_timeout_ms);
     let resident = timeout(limit, state.store.resident(user)).await;
-    let resident = resident.ok().and_then(Result::ok);
-    let resident = resident.ok_or(Error::StoreDown)?;
+    resident.ok().and_then(Result::ok).ok_or(Error::StoreDown)
+}
+
+/// The user as they are known now, or that the store does not say.
+pub(super) async fn known(state: &State, user: &UserKey) -> Result<Arc<Resident>, Error> {
+    let resident = here(state, user).await?;
     let Some(remote) = &state.remote else {
         return Ok(resident);
     };
+    let limit = Duration::from_millis(state.config.store.ack_timeout_ms);
     let profile = remote.profile(user, limit).await?;
     let resident = (*resident).clone();
     Ok(Arc::new(Resident {

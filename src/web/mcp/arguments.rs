@@ -30,7 +30,7 @@ macro_rules! for_user {
     )+};
 }
 
-for_user!(Get, Put, Delete);
+for_user!(Get, Put, Find, Delete);
 
 /// `memory_get`
 #[derive(Deserialize, JsonSchema)]
@@ -60,6 +60,23 @@ pub struct Put {
     pub said_at: Option<String>,
 }
 
+/// `memory_search`
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Find {
+    /// Whose memory; needed only where the connection does not name the user with an X-User-ID
+    /// header.
+    user_id: Option<String>,
+    /// What to look for, in the user's own words and language; a question will do.
+    pub query: String,
+    /// So many memories at most, 1 to 100; 10 by default.
+    pub k: Option<usize>,
+    /// They take so many tokens at most.
+    pub max_tokens: Option<usize>,
+    /// What "last week" counts from (RFC 3339); by default now.
+    pub now: Option<String>,
+}
+
 /// `memory_delete`
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -83,6 +100,26 @@ pub struct Profile {
     pub profile: Topics,
     /// Raised by each real change.
     pub version: u64,
+}
+
+/// What `memory_search` answers.
+#[derive(Serialize, JsonSchema)]
+pub struct Found {
+    /// What was said, the best first.
+    pub hits: Vec<Hit>,
+}
+
+/// One memory.
+#[derive(Serialize, JsonSchema)]
+pub struct Hit {
+    /// What was said.
+    pub text: String,
+    /// The turns it was said in.
+    pub source_ids: Vec<String>,
+    /// How much it matters, within this search.
+    pub score: f64,
+    /// When it was said.
+    pub ts: String,
 }
 
 /// What `memory_delete` answers.

@@ -1,7 +1,7 @@
 //! The tools as they are listed: names, what they are for in words that a model understands,
 //! schemas, and hints on what a call does.
 
-use super::arguments::{Delete, Deleted, Get, Profile, Put};
+use super::arguments::{Delete, Deleted, Find, Found, Get, Profile, Put};
 use rmcp::{
     handler::server::tool::{schema_for_input, schema_for_output},
     model::{JsonObject, Tool, ToolAnnotations},
@@ -14,6 +14,8 @@ use std::sync::{Arc, LazyLock};
 pub const GET: &str = "memory_get";
 /// Change the profile.
 pub const UPSERT: &str = "memory_upsert";
+/// Find what was said.
+pub const SEARCH: &str = "memory_search";
 /// Remove values, or everything.
 pub const DELETE: &str = "memory_delete";
 
@@ -36,6 +38,13 @@ pub static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
              or remove some. Keep the user's own language and names. Not for passing remarks, \
              guesses, secrets, or what others said. Answers with the whole profile.",
             writes().destructive(true),
+        ),
+        tool::<Find, Found>(
+            SEARCH,
+            "Find what was said",
+            "Find earlier conversations with the user that matter to a question or a topic. Call \
+             it when the user refers to something said before that is not in the profile.",
+            reads(),
         ),
         tool::<Delete, Deleted>(
             DELETE,

@@ -1,6 +1,6 @@
 //! `POST /api/v1/memory/search`: the memories that matter to a text, as recall ranks them.
 
-use super::known;
+use super::here;
 use crate::{
     error::Error,
     memory::{Ranked, UserKey, est_tokens, rank},
@@ -125,7 +125,7 @@ pub async fn find(state: &State, user: &UserKey, asked: Search) -> Result<Vec<Hi
         None | Some(Value::Null) => now_ms(),
         Some(now) => moment(|| "now".into(), now)?,
     };
-    let resident = known(state, user).await?;
+    let resident = here(state, user).await?;
     let (explain, most) = (asked.explain, asked.max_tokens.unwrap_or(usize::MAX));
     let memories = resident.memories.clone();
     let ranking = move || {
