@@ -43,6 +43,7 @@ mod resent_history;
 mod resume;
 mod retry_storm;
 mod routing;
+mod search;
 mod slow_client;
 mod spike_and_recovery;
 mod store;
