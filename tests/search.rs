@@ -98,7 +98,7 @@ async fn is_found(server: &Client) {
     let few = search(
         server,
         "ada",
-        json!({"query": "路由 Comet", "max_tokens": 12}),
+        json!({"query": "路由 Comet", "max_tokens": 20}),
     )
     .await;
     assert_eq!(ids(&few).len(), 1, "{few:?}");

@@ -31,13 +31,19 @@ const SAID: [&str; 22] = [
 pub(super) fn wanted<'a>(text: &str, roles: impl Iterator<Item = &'a str>) -> Vec<bool> {
     let lower = text.to_lowercase();
     let of_assistant = asks_assistant(&lower);
-    roles
-        .map(|role| match role {
-            "assistant" => of_assistant,
-            "user" => !of_assistant,
-            name => mentions(&lower, &name.to_lowercase()),
-        })
-        .collect()
+    let roles: Vec<&str> = roles.collect();
+    let named = |role: &str| match role {
+        "assistant" | "user" => false,
+        name => mentions(&lower, &name.to_lowercase()),
+    };
+    // Where nobody is named, any person may be meant.
+    let anybody = !of_assistant && !roles.iter().any(|role| named(role));
+    let wants = |role: &&str| match *role {
+        "assistant" => of_assistant,
+        "user" => !of_assistant,
+        name => anybody || named(name),
+    };
+    roles.iter().map(wants).collect()
 }
 
 /// "你给我推荐过", "what did you suggest", but not "我和你说过".
@@ -80,11 +86,11 @@ mod tests {
             let named = roles.into_iter().zip(wanted).filter(|(_, wanted)| *wanted);
             named.map(|(role, _)| role).collect::<Vec<_>>()
         };
-        assert_eq!(whose("我对什么过敏？"), ["user"]);
+        assert_eq!(whose("我对什么过敏？"), ["user", "Anna", "Jo"]);
         assert_eq!(whose("你给我推荐过哪些书？"), ["assistant"]);
-        assert_eq!(whose("我和你说过我的计划吗？"), ["user"]);
+        assert_eq!(whose("我和你说过我的计划吗？"), ["user", "Anna", "Jo"]);
         assert_eq!(whose("What did you suggest?"), ["assistant"]);
-        assert_eq!(whose("Where did I go?"), ["user"]);
+        assert_eq!(whose("Where did I go?"), ["user", "Anna", "Jo"]);
         assert_eq!(whose("When did anna move? Not Joanna."), ["user", "Anna"]);
     }
 }

@@ -5,9 +5,8 @@
 use super::written;
 use crate::{
     error::Error,
-    graph::Graph,
     memory::{KeptTurn, TurnStatus, UserKey, kept, masked},
-    store::{Command, Import, extraction::Write},
+    store::{Command, Import},
     web::{
         body, exchange::now_ms, fault::Fault, identity, moment::moment, openapi::Known,
         query::Query, server::graph,
@@ -86,26 +85,11 @@ async fn answer(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse,
             .memory
             .ask(|reply| Command::Import(import.clone(), reply));
         imported += written(&graph.state, asking).await?;
-        if extract && graph.state.store.rules().extracts {
-            note(&graph, &user, group).await?;
-        }
     }
     Ok(HttpResponse::Ok().json(Imported {
         imported,
         known: all - imported,
     }))
-}
-
-/// The extraction model reads what the user said as well; what is noted already stays as it is.
-async fn note(graph: &Graph, user: &UserKey, group: &[Arc<KeptTurn>]) -> Result<(), Error> {
-    let own = group.iter().filter(|item| item.role.is_empty());
-    let own = own.filter(|item| !item.query.is_empty());
-    let write = Write::Note(own.map(|item| item.id.clone()).collect());
-    let write = Arc::new(write);
-    let asking = graph
-        .memory
-        .ask(|reply| Command::Extraction(user.clone(), write.clone(), reply));
-    written(&graph.state, asking).await.map(drop)
 }
 
 /// Every line, or which one is wrong and why.
