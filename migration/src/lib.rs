@@ -12,6 +12,10 @@ mod m000007_turn_role;
 mod m000010_extraction;
 mod m000011_quarantine;
 mod m000012_ledger;
+mod m000015_user_deleted_at;
+mod m000016_times;
+mod m000017_deleted_turn;
+mod m000018_audit;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -33,6 +37,10 @@ impl MigratorTrait for Migrator {
             Box::new(m000010_extraction::Migration),
             Box::new(m000011_quarantine::Migration),
             Box::new(m000012_ledger::Migration),
+            Box::new(m000015_user_deleted_at::Migration),
+            Box::new(m000016_times::Migration),
+            Box::new(m000017_deleted_turn::Migration),
+            Box::new(m000018_audit::Migration),
         ]
     }
 

@@ -216,7 +216,12 @@ fn before(body: &ChatBody) -> Vec<(&'static str, String)> {
 /// Picks what matters of what was found, within the budget, and moves the turn on.
 fn pass(state: &State, prompt: &Port<Recalled>, turn: Turn<Asked>, found: Found) {
     let next = turn.step(|case, asked| {
+        if let Found::Yes(resident, _) = &found {
+            let theirs = resident.settings.mode(state.config.memory.consent);
+            case.mode = case.mode.min(theirs);
+        }
         let recall = match found {
+            Found::Yes(..) if case.mode == MemoryMode::Off => Recall::none(RecallState::Off),
             Found::No(state) => Recall::none(state),
             Found::Yes(resident, ranked) => {
                 let wanted = match &asked.ask {

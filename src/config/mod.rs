@@ -100,6 +100,9 @@ pub struct StoreConfig {
     pub group: usize,
     /// Connections for reading.
     pub readers: u32,
+    /// SQLite: after an erase a file up to this size is written anew at once, a larger one at the next
+    /// start.
+    pub rewrite_bytes: u64,
 }
 
 impl Default for StoreConfig {
@@ -111,6 +114,7 @@ impl Default for StoreConfig {
             spool_bytes: 64 << 20,
             group: 64,
             readers: 2,
+            rewrite_bytes: 128 << 20,
         }
     }
 }
@@ -235,6 +239,11 @@ pub enum DialectName {
 pub struct MemoryConfig {
     /// `on`, `read` or `off` for everybody; a request can only ask for less.
     pub mode: Mode,
+    /// What holds for a user who has not said: `opt_out` remembers, `opt_in` neither recalls nor
+    /// remembers before they agree (`PUT /api/v1/memory/settings`).
+    pub consent: Consent,
+    /// Turns and superseded values are kept so many days; 0: for ever.
+    pub keep_turns: u32,
     /// Recall has so long; then the turn goes on without.
     pub recall_timeout_ms: u64,
     /// Tokens of profile in a prompt.
@@ -265,6 +274,8 @@ impl Default for MemoryConfig {
     fn default() -> Self {
         MemoryConfig {
             mode: Mode::On,
+            consent: Consent::OptOut,
+            keep_turns: 180,
             recall_timeout_ms: 150,
             profile_tokens: 512,
             recall_tokens: 1_024,
@@ -291,6 +302,16 @@ pub enum Mode {
     Read,
     /// Neither.
     Off,
+}
+
+/// What a user who has not said is taken to want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consent {
+    /// To be remembered.
+    OptOut,
+    /// Not to be.
+    OptIn,
 }
 
 /// `[prompt]`: minijinja templates, checked at start.

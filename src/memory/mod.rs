@@ -13,6 +13,7 @@ mod resident;
 mod rules;
 mod screen;
 mod select;
+mod settings;
 mod topics;
 mod undelivered;
 
@@ -28,8 +29,10 @@ pub use screen::suspicious;
 pub use select::{
     ANSWER_CHARS, Asking, QUERY_CHARS, Selection, excerpt, history_tokens, query_hash, select,
 };
+pub use settings::Settings;
 pub use undelivered::{Undelivered, Untold};
 
+use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
 /// Whose memory: one user of one application of one tenant.
@@ -65,7 +68,8 @@ impl fmt::Debug for UserKey {
 pub type TurnId = Arc<str>;
 
 /// What memory may do for one request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MemoryMode {
     /// Neither recall nor remember.
     Off,
@@ -74,6 +78,17 @@ pub enum MemoryMode {
     /// Both.
     #[default]
     On,
+}
+
+impl MemoryMode {
+    /// As requests and settings write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            MemoryMode::Off => "off",
+            MemoryMode::Read => "read",
+            MemoryMode::On => "on",
+        }
+    }
 }
 
 /// What the user said in this turn: the half of the write-back that is known beforehand.

@@ -3,7 +3,7 @@
 //! user's `mark`, which each of their commits raises, and a generation that the committer raises
 //! keep a slow reader from putting back what a commit has just outdated.
 
-use super::{KeptTurn, Memories, Profile, UserKey};
+use super::{KeptTurn, Memories, Profile, Settings, UserKey};
 use quick_cache::{Weighter, sync::Cache};
 use std::{
     collections::VecDeque,
@@ -28,6 +28,8 @@ pub struct Resident {
     pub memories: Arc<Memories>,
     /// When they were erased last, Unix milliseconds (0: never): older write-backs are dropped.
     pub epoch_ms: i64,
+    /// What they have said of their memory.
+    pub settings: Settings,
 }
 
 impl Resident {

@@ -8,7 +8,7 @@ use super::{
     suspicious,
     topics::{alike, built_in, plain},
 };
-use crate::config::MemoryConfig;
+use crate::config::{Consent, MemoryConfig};
 use std::sync::Arc;
 
 /// The longest value that is learnt, in characters, where a topic does not say.
@@ -48,6 +48,8 @@ pub struct Rules {
     pub elsewhere: bool,
     /// What times go by.
     pub clock: Arc<Clock>,
+    /// What holds for users who have not said whether they want to be remembered.
+    pub consent: Consent,
 }
 
 /// A value that goes to quarantine.
@@ -109,6 +111,7 @@ impl Rules {
             extracts: !config.extract.model.is_empty(),
             elsewhere: !config.mcp.url.is_empty(),
             clock: Arc::default(),
+            consent: config.consent,
         }
     }
 

@@ -10,9 +10,9 @@ use crate::memory::{Applied, Change, Held, Profile, Slot, UserKey};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    sea_query::OnConflict,
+    sea_query::{Expr, ExprTrait, OnConflict},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// See the file's head.
 #[derive(Default)]
@@ -69,8 +69,9 @@ impl Changes {
     }
 
     /// Writes all of it.
-    pub async fn write(self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    pub async fn write(mut self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
         let now = now_ms();
+        self.date_history(tx).await?;
         let slots = self
             .slots
             .into_iter()
@@ -89,6 +90,7 @@ impl Changes {
                     quote,
                     valid_from: slot.valid_from_ms,
                     updated_at: now,
+                    held_since: slot.valid_from_ms,
                 };
                 row.into_active_model()
             });
@@ -122,6 +124,36 @@ impl Changes {
     }
 }
 
+impl Changes {
+    /// A value holds since it was first said, though its slot moves with each time it is said again.
+    async fn date_history(&mut self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+        use user_profile::Column as C;
+        if self.history.is_empty() {
+            return Ok(());
+        }
+        let users: BTreeSet<_> = self.slots.keys().map(|(user, _)| user.clone()).collect();
+        for user in users {
+            let moved = user_profile::Entity::find_of(&user)
+                .filter(Expr::col(C::HeldSince).not_equals(C::ValidFrom))
+                .all(tx);
+            for row in moved.await? {
+                let of_slot = |history: &&mut profile_history::ActiveModel| {
+                    history.user_id.as_ref() == &row.user_id
+                        && history.tenant.as_ref() == &row.tenant
+                        && history.app.as_ref() == &row.app
+                        && history.topic.as_ref() == &row.topic
+                        && history.key.as_ref() == &row.key
+                        && history.valid_from.as_ref() == &row.valid_from
+                };
+                let same = self.history.iter_mut().find(of_slot);
+                same.into_iter()
+                    .for_each(|history| history.valid_from = Set(row.held_since));
+            }
+        }
+        Ok(())
+    }
+}
+
 fn held_row(user: &UserKey, held: Held) -> quarantine::ActiveModel {
     let (pinned, turn_id, quote) = from_source(&held.source);
     quarantine::ActiveModel {
@@ -140,6 +172,10 @@ fn held_row(user: &UserKey, held: Held) -> quarantine::ActiveModel {
     }
 }
 
+/// The same value said again holds as long as before.
+const HELD_SINCE: &str = "CASE WHEN sundynix_user_profile.value = excluded.value \
+    THEN sundynix_user_profile.held_since ELSE excluded.held_since END";
+
 fn replace_slot() -> OnConflict {
     use user_profile::Column as C;
     OnConflict::columns([C::Tenant, C::App, C::UserId, C::Topic, C::Key])
@@ -152,5 +188,6 @@ fn replace_slot() -> OnConflict {
             C::ValidFrom,
             C::UpdatedAt,
         ])
+        .value(C::HeldSince, Expr::cust(HELD_SINCE))
         .to_owned()
 }

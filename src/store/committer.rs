@@ -35,6 +35,10 @@ pub struct Committer {
     pub(super) shared: Arc<Shared>,
     /// Users with something in the outbox: how often they failed, and when they are next.
     pub(super) unsettled: BTreeMap<UserKey, (u32, Instant)>,
+    /// When what is kept too long is looked for again.
+    pub(super) sweep_at: Instant,
+    /// When the file is tried again to be rid of what was erased.
+    pub(super) scrub_at: Option<Instant>,
 }
 
 /// Runs until the queue is closed and empty. A panic costs one round: the queue and what was
@@ -57,8 +61,14 @@ pub async fn run(shared: Arc<Shared>) {
 
 impl Committer {
     async fn round(shared: Arc<Shared>) {
-        let unsettled = BTreeMap::new();
-        Committer { shared, unsettled }.work().await;
+        let committer = Committer {
+            shared,
+            unsettled: BTreeMap::new(),
+            sweep_at: Instant::now(),
+            scrub_at: None,
+        };
+        let mut committer = committer;
+        committer.work().await;
     }
 
     async fn work(&mut self) {
@@ -67,6 +77,11 @@ impl Committer {
             return;
         }
         while self.find_unsettled().await.is_err() {
+            if !self.outage(None).await {
+                return;
+            }
+        }
+        while self.scrub_rest().await.is_err() {
             if !self.outage(None).await {
                 return;
             }
@@ -87,11 +102,15 @@ impl Committer {
         if let Err(Failure::Down) = self.settle().await {
             return Some(Err(None));
         }
+        if let Err(Failure::Down) = self.chores().await {
+            return Some(Err(None));
+        }
         let due = self.unsettled.values().map(|(_, at)| *at).min();
-        let due_at = due.unwrap_or_else(Instant::now);
+        let due_at = due.unwrap_or(self.sweep_at).min(self.sweep_at);
+        let due_at = due_at.min(self.scrub_at.unwrap_or(due_at));
         let (work, since) = tokio::select! {
             taken = self.shared.queue.take(self.shared.group) => taken?,
-            () = tokio::time::sleep_until(due_at), if due.is_some() => return Some(Ok(())),
+            () = tokio::time::sleep_until(due_at) => return Some(Ok(())),
             () = self.shared.suspicion.notified() => {
                 return Some(self.examine().await.map_err(|_| None));
             }
@@ -100,6 +119,18 @@ impl Committer {
         match self.commit(&work, until).await {
             Err(Failure::Down) => Some(Err(Some(work))),
             _ => Some(Ok(())),
+        }
+    }
+
+    /// What nobody waits for.
+    async fn chores(&mut self) -> Result<(), Failure> {
+        let now = Instant::now();
+        if self.scrub_at.is_some_and(|at| at <= now) {
+            self.scrub(false).await;
+        }
+        match self.sweep_at <= now {
+            true => self.sweep().await,
+            false => Ok(()),
         }
     }
 
@@ -141,33 +172,13 @@ impl Committer {
                     let _ = reply.send(answer);
                 }
             }
-            Work::Erase(user) => {
-                let of = user.clone();
-                let done = self.attempt(until, move |db| {
-                    let of = of.clone();
-                    async move { settle::erase(&db, &of).await }
-                });
-                let answer = match done.await {
-                    Err(Failure::Down) => return Err(Failure::Down),
-                    done => done.map_err(|_| Error::StoreDown),
-                };
-                self.shared.residents.remove(user);
-                if let (Ok(_), Some(undelivered)) = (&answer, &self.shared.undelivered) {
-                    undelivered.forget(user);
-                }
-                if answer.is_ok() {
-                    self.shared.gathering.forget(user);
-                }
-                if let Some(Command::Erase(_, reply)) = self.shared.queue.answer() {
-                    let _ = reply.send(answer);
-                }
-            }
             Work::Import(import) => {
                 let answer = self.import(import, until).await?;
                 if let Some(Command::Import(_, reply)) = self.shared.queue.answer() {
                     let _ = reply.send(answer);
                 }
             }
+            Work::Privacy(ask) => self.privacy(ask, until).await?,
             Work::Delivered(delivered) => {
                 let (ask, shared) = (delivered.clone(), self.shared.clone());
                 let done = self.attempt(until, move |db| {
@@ -207,11 +218,9 @@ impl Committer {
         let mut kept = Vec::new();
         let mut parts: VecDeque<_> = std::iter::once(0..keeps.len()).collect();
         while let Some(part) = parts.pop_front().filter(|part| !part.is_empty()) {
-            let (ours, range) = (keeps.clone(), part.clone());
-            let shared = self.shared.clone();
+            let (ours, range, shared) = (keeps.clone(), part.clone(), self.shared.clone());
             let done = self.attempt(until, move |db| {
-                let (ours, range) = (ours.clone(), range.clone());
-                let shared = shared.clone();
+                let (ours, range, shared) = (ours.clone(), range.clone(), shared.clone());
                 async move { keep(&db, &ours[range], &shared.rules).await }
             });
             match done.await {

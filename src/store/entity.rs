@@ -32,6 +32,8 @@ pub mod user {
         pub version: i64,
         pub epoch: i64,
         pub mark: i64,
+        pub settings: String,
+        pub deleted_at: i64,
     }
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}
@@ -62,6 +64,7 @@ pub mod user_profile {
         pub quote: String,
         pub valid_from: i64,
         pub updated_at: i64,
+        pub held_since: i64,
     }
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}
@@ -116,6 +119,7 @@ pub mod turn {
         pub answer: String,
         pub complete: bool,
         pub role: String,
+        pub kept_at: i64,
     }
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}
@@ -211,6 +215,49 @@ pub mod ledger {
         pub calls: i64,
         pub prompt_tokens: i64,
         pub completion_tokens: i64,
+    }
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// `sundynix_deleted_turn`
+pub mod deleted_turn {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "sundynix_deleted_turn")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub tenant: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub app: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub user_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub turn_id: String,
+        pub deleted_at: i64,
+    }
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// `sundynix_audit`
+pub mod audit {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "sundynix_audit")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub seq: i64,
+        pub at: i64,
+        pub tenant: String,
+        pub actor: String,
+        pub request_id: String,
+        pub action: String,
+        pub subject: String,
     }
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}

@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     error::Error,
-    memory::{KeptTurn, Rules, UserKey, est_tokens, statements},
+    memory::{KeptTurn, MemoryMode, Rules, Settings, UserKey, est_tokens, statements},
 };
 use sea_orm::{
+    ActiveValue::Set,
     ConnectionTrait, DbErr, EntityTrait, QueryTrait,
     sea_query::{OnConflict, Query},
 };
@@ -58,11 +59,19 @@ pub async fn import(
             tx.rollback().await?;
             return Ok(Err(Error::Gone("what was known of this user")));
         }
+        if Settings::read(&row.settings).mode(rules.consent) < MemoryMode::On {
+            tx.rollback().await?;
+            return Ok(Err(not_wanted()));
+        }
         mark = row.mark;
     }
     let mut new = HashSet::new();
     for items in ask.items.chunks(CHUNK) {
-        let rows = items.iter().map(|item| turn_row(&ask.user, item));
+        let rows = items.iter().map(|item| turn::ActiveModel {
+            // However long ago it was said.
+            kept_at: Set(ask.began_ms),
+            ..turn_row(&ask.user, item)
+        });
         let nothing = OnConflict::columns(super::keep::KEY)
             .do_nothing()
             .to_owned();
@@ -142,4 +151,10 @@ impl Committer {
         }
         Ok(Ok(new))
     }
+}
+
+/// The user does not want to be remembered, or has not said that they do.
+pub(super) fn not_wanted() -> Error {
+    let detail = "this user is not remembered: PUT /api/v1/memory/settings turns memory on";
+    Error::Forbidden(detail.into())
 }

@@ -5,7 +5,7 @@
 
 use super::{
     database::Database,
-    entity::{outbox, turn},
+    entity::{deleted_turn, outbox, turn, user},
     extraction::insert_unread,
     rows::{
         CHUNK, OfUser, clean, extraction_row, from_turn_row, kept_turn, lock_users, outbox_row,
@@ -13,7 +13,8 @@ use super::{
     },
 };
 use crate::memory::{
-    KeptTurn, Rules, Statement, TurnId, TurnStatus, UserKey, Writeback, est_tokens, statements,
+    KeptTurn, MemoryMode, Rules, Settings, Statement, TurnId, TurnStatus, UserKey, Writeback,
+    est_tokens, statements,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryTrait,
@@ -72,7 +73,8 @@ pub struct Kept {
     pub mark: i64,
 }
 
-/// Keeps a group; `None` for a turn that began before its user was erased.
+/// Keeps a group; `None` for a turn that began before it or its user was erased, and for one of a
+/// user who is not to be remembered.
 pub async fn keep(
     db: &Database,
     group: &[Keep],
@@ -82,14 +84,15 @@ pub async fn keep(
     let users: BTreeSet<_> = group.iter().map(|keep| &keep.writeback.user).collect();
     let users = lock_users(&tx, users, 1).await?;
     let users: HashMap<_, _> = users.into_iter().collect();
-    let fresh = insert(&tx, &users, group).await?;
+    let barred = barred(&tx, &users, group, rules).await?;
+    let fresh = insert(&tx, &barred, group).await?;
     let mut kept = Vec::with_capacity(group.len());
     let (mut notes, mut unread) = (Vec::new(), Vec::new());
     for (at, Keep { writeback, said }) in group.iter().enumerate() {
         let Some(row) = users.get(&writeback.user) else {
             continue;
         };
-        if writeback.began_ms <= row.epoch {
+        if barred.contains(&at) {
             kept.push(None);
             continue;
         }
@@ -116,18 +119,50 @@ pub async fn keep(
     Ok(kept)
 }
 
+/// Those that are not to be kept. Asked here and not only before the answer: what the user said
+/// meanwhile, at whichever replica, counts.
+async fn barred(
+    tx: &DatabaseTransaction,
+    users: &HashMap<&UserKey, user::Model>,
+    group: &[Keep],
+    rules: &Rules,
+) -> Result<HashSet<usize>, DbErr> {
+    let mut barred = HashSet::new();
+    for (at, Keep { writeback, .. }) in group.iter().enumerate() {
+        let bars = match users.get(&writeback.user) {
+            None => true,
+            Some(row) => {
+                writeback.began_ms <= row.epoch
+                    || Settings::read(&row.settings).mode(rules.consent) < MemoryMode::On
+                    || writeback.began_ms <= row.deleted_at && is_deleted(tx, writeback).await?
+            }
+        };
+        if bars {
+            barred.insert(at);
+        }
+    }
+    Ok(barred)
+}
+
+/// Whether the turn was deleted after it began.
+async fn is_deleted(tx: &DatabaseTransaction, writeback: &Writeback) -> Result<bool, DbErr> {
+    let (id, began) = (&*writeback.turn, writeback.began_ms);
+    let found = deleted_turn::Entity::find_of(&writeback.user)
+        .filter(deleted_turn::Column::TurnId.is_in([id, &format!("{id}-{began}")]))
+        .filter(deleted_turn::Column::DeletedAt.gte(began))
+        .one(tx);
+    Ok(found.await?.is_some())
+}
+
 /// Inserts all that are new in one statement; answers which those are.
 async fn insert(
     tx: &DatabaseTransaction,
-    users: &HashMap<&UserKey, super::entity::user::Model>,
+    barred: &HashSet<usize>,
     group: &[Keep],
 ) -> Result<HashSet<usize>, DbErr> {
     let mut at = HashMap::new();
     for (index, Keep { writeback, .. }) in group.iter().enumerate() {
-        let erased = users
-            .get(&writeback.user)
-            .is_none_or(|row| writeback.began_ms <= row.epoch);
-        if !erased {
+        if !barred.contains(&index) {
             at.entry((&writeback.user, &writeback.turn))
                 .or_insert(index);
         }

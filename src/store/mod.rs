@@ -3,20 +3,28 @@
 //! own, so that a blocked commit blocks no worker.
 
 mod attempt;
+pub mod audit;
 mod changes;
 mod committer;
 mod database;
+mod delete_turn;
 mod delivered;
 mod directory;
 mod entity;
+mod erase;
 pub mod extraction;
 mod import;
 mod keep;
 mod outage;
+pub mod pages;
+mod past;
+mod privacy;
 mod probe;
 mod queue;
 mod read;
+mod retention;
 mod rows;
+mod scrub;
 mod settle;
 mod shared;
 mod spool;
@@ -34,6 +42,7 @@ use crate::{
     runtime::Own,
 };
 pub use import::{Import, Imported};
+pub use privacy::{Ask, Deed, Done, Reply};
 use shared::Shared;
 use std::{
     collections::BTreeMap,
@@ -56,10 +65,10 @@ pub enum Command {
     Keep(Arc<Writeback>, oneshot::Sender<Ack>),
     /// The user's own upsert.
     Upsert(Upsert, oneshot::Sender<Result<Profile, Error>>),
-    /// Erase all of a user; answers with counts.
-    Erase(UserKey, oneshot::Sender<Result<Erased, Error>>),
     /// Take over what was said elsewhere; answers with how many items were not there before.
     Import(Import, oneshot::Sender<Result<usize, Error>>),
+    /// What a user's privacy asks for.
+    Privacy(Ask, Reply),
     /// The remote memory has what a turn taught, or is never going to.
     Delivered(Delivered, oneshot::Sender<Result<(), Error>>),
     /// A write of extraction, for one user.
@@ -120,6 +129,41 @@ pub struct Erased {
     pub quarantine: u64,
     /// Write-backs in the spool.
     pub spool: u64,
+    /// Days of the ledger.
+    pub ledger: u64,
+    /// Detached tasks, with their answers.
+    pub tasks: u64,
+    /// What is left of it on the disk.
+    pub remains: Remains,
+}
+
+/// What went with one turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct TurnDeleted {
+    /// Values of the profile that only it supported.
+    pub values: u64,
+    /// … in whose place the value before them came back.
+    pub restored: u64,
+    /// Superseded values that it had taught.
+    pub history: u64,
+    /// Values in quarantine.
+    pub quarantine: u64,
+    /// What is left of it on the disk.
+    pub remains: Remains,
+}
+
+/// What is left on the disk of what was deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Remains {
+    /// Nothing: the SQLite file was written anew, its log cut.
+    #[default]
+    Gone,
+    /// Bytes that nobody can ask for, until the file is written anew: at the next start, or when
+    /// the reader that holds its log ends.
+    Pending,
+    /// PostgreSQL writes over it in its own time (`VACUUM`).
+    Server,
 }
 
 /// Why a store did not open or answer. Its text never holds a password.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    memory::{Ack, Writeback},
+    memory::{Ack, MemoryMode, UserKey, Writeback},
 };
 use std::{
     sync::{Arc, atomic::Ordering::SeqCst},
@@ -114,8 +114,8 @@ impl Committer {
         let Work::Keep(group) = work else {
             match self.shared.queue.answer() {
                 Some(Command::Upsert(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
-                Some(Command::Erase(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
                 Some(Command::Import(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
+                Some(Command::Privacy(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
                 Some(Command::Delivered(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
                 Some(Command::Extraction(.., reply)) => drop(reply.send(Err(Error::StoreDown))),
                 _ => {}
@@ -123,17 +123,32 @@ impl Committer {
             return;
         };
         let mut spool = self.shared.spool();
-        let spooled = tokio::task::block_in_place(|| spool.append(&group));
+        let wanted: Vec<_> = group.iter().map(|w| self.may_wait(&w.user)).collect();
+        let wait = group.iter().zip(&wanted).filter(|(_, wanted)| **wanted);
+        let wait: Vec<_> = wait.map(|(writeback, _)| writeback.clone()).collect();
+        let spooled = tokio::task::block_in_place(|| spool.append(&wait));
         let spooled = spooled.unwrap_or_else(|error| {
             tracing::error!(%error, "the spool cannot be written");
             0
         });
         drop(spool);
-        self.shared.full.store(spooled < group.len(), SeqCst);
-        let acks = (0..group.len()).map(|at| match at < spooled {
-            true => Ack::Spooled,
-            false => Ack::Off,
+        self.shared.full.store(spooled < wait.len(), SeqCst);
+        let mut at = 0;
+        let acks = wanted.into_iter().map(|wanted| {
+            at += usize::from(wanted);
+            match wanted && at <= spooled {
+                true => Ack::Spooled,
+                false => Ack::Off,
+            }
         });
         self.shared.queue.answer_keeps(acks);
+    }
+
+    /// Whether what this user said may lie in the spool. The store cannot be asked: what is known
+    /// here of their wishes holds, else what is taken for granted.
+    fn may_wait(&self, user: &UserKey) -> bool {
+        let here = self.shared.residents.get(user);
+        let settings = here.map_or_else(Default::default, |resident| resident.settings);
+        settings.mode(self.shared.rules.consent) == MemoryMode::On
     }
 }

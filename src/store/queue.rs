@@ -1,7 +1,7 @@
 //! What waits for the committer. It lies outside of every actor and of the committer itself, with
 //! the promises to answer: what a crash finds half done is taken up again.
 
-use super::{Command, Delivered, Import, Upsert, extraction::Write};
+use super::{Ask, Command, Delivered, Import, Upsert, extraction::Write};
 use crate::{
     error::Error,
     memory::{Ack, UserKey, Writeback},
@@ -29,10 +29,10 @@ pub enum Work {
     Keep(Vec<Arc<Writeback>>),
     /// An upsert.
     Upsert(Upsert),
-    /// An erase.
-    Erase(UserKey),
     /// An import.
     Import(Import),
+    /// What a user's privacy asks for.
+    Privacy(Ask),
     /// A turn leaves the outbox.
     Delivered(Delivered),
     /// A write of extraction.
@@ -93,8 +93,8 @@ impl Queue {
         let group = if first.tries > 0 { 1 } else { group };
         let work = match &first.command {
             Command::Upsert(upsert, _) => Work::Upsert(upsert.clone()),
-            Command::Erase(user, _) => Work::Erase(user.clone()),
             Command::Import(import, _) => Work::Import(import.clone()),
+            Command::Privacy(ask, _) => Work::Privacy(ask.clone()),
             Command::Delivered(delivered, _) => Work::Delivered(delivered.clone()),
             Command::Extraction(user, what, _) => Work::Extraction(user.clone(), what.clone()),
             Command::Keep(..) => {
@@ -166,8 +166,8 @@ fn refuse(command: Command) {
     match command {
         Command::Keep(_, reply) => drop(reply.send(Ack::Off)),
         Command::Upsert(_, reply) => drop(reply.send(Err(Error::StoreDown))),
-        Command::Erase(_, reply) => drop(reply.send(Err(Error::StoreDown))),
         Command::Import(_, reply) => drop(reply.send(Err(Error::StoreDown))),
+        Command::Privacy(_, reply) => drop(reply.send(Err(Error::StoreDown))),
         Command::Delivered(_, reply) => drop(reply.send(Err(Error::StoreDown))),
         Command::Extraction(.., reply) => drop(reply.send(Err(Error::StoreDown))),
     }

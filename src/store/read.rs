@@ -6,8 +6,8 @@ use super::{
     rows::{source, status},
 };
 use crate::memory::{
-    INDEXED_TURNS, KeptTurn, Memories, Profile, RECENT_TURNS, Resident, Rules, Slot, UserKey,
-    statements,
+    INDEXED_TURNS, KeptTurn, Memories, Profile, RECENT_TURNS, Resident, Rules, Settings, Slot,
+    UserKey, statements,
 };
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 use std::sync::Arc;
@@ -29,8 +29,8 @@ fn sql() -> String {
         |table: &str| format!("{table}.tenant = $1 AND {table}.app = $2 AND {table}.user_id = $3");
     let changed = "EXISTS (SELECT 1 FROM u WHERE u.mark <> $4)";
     format!(
-        "WITH u AS (SELECT version, epoch, mark FROM sundynix_user u WHERE {user}) \
-         SELECT 'u' AS kind, '' AS a, '' AS b, '' AS c, '' AS d, '' AS e, \
+        "WITH u AS (SELECT version, epoch, mark, settings FROM sundynix_user u WHERE {user}) \
+         SELECT 'u' AS kind, settings AS a, '' AS b, '' AS c, '' AS d, '' AS e, \
          version AS n, epoch AS m, mark AS k FROM u \
          UNION ALL SELECT 'p', p.topic, p.key, COALESCE(p.value, ''), p.turn_id, p.quote, \
          p.valid_from, CASE WHEN p.pinned THEN 1 ELSE 0 END, \
@@ -74,6 +74,7 @@ pub async fn read(
             "u" => {
                 resident.profile.version = number("n")?.unsigned_abs();
                 resident.epoch_ms = number("m")?;
+                resident.settings = Settings::read(&text("a")?);
                 mark = number("k")?;
             }
             "p" => slot(&row, &mut resident.profile)?,

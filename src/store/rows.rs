@@ -28,6 +28,8 @@ pub async fn lock_users<'a>(
         version: 0,
         epoch: 0,
         mark: raise,
+        settings: "{}".into(),
+        deleted_at: 0,
     });
     let raised = Expr::col((user::Entity, user::Column::Mark)).add(raise);
     let mut insert = user::Entity::insert_many(new.map(IntoActiveModel::into_active_model))
@@ -83,7 +85,7 @@ macro_rules! of_user {
         }
     )*};
 }
-of_user!(user user_profile profile_history turn outbox extraction quarantine ledger);
+of_user!(user user_profile profile_history turn outbox extraction quarantine ledger deleted_turn);
 
 /// Text as both databases take it: PostgreSQL knows no NUL.
 pub fn clean(text: &str) -> Cow<'_, str> {
@@ -119,6 +121,7 @@ pub fn turn_row(user: &UserKey, kept: &KeptTurn) -> turn::ActiveModel {
         answer: Set(kept.answer.to_string()),
         role: Set(kept.role.to_string()),
         complete: Set(kept.status == TurnStatus::Complete),
+        kept_at: Set(kept.at_ms),
     }
 }
 

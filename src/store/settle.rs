@@ -1,17 +1,14 @@
-//! The transaction that settles: what waits in the outbox becomes profile. And the one that erases.
+//! The transaction that settles: what waits in the outbox becomes profile.
 
 use super::{
-    Erased,
     changes::Changes,
     database::Database,
-    entity::{extraction, ledger, outbox, profile_history, quarantine, turn, user, user_profile},
-    now_ms,
+    entity::{outbox, user},
     rows::{OfUser, lock_users, profile},
 };
 use crate::memory::{Profile, Rules, UserKey, statements};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, Statement,
-    sea_query::Expr,
 };
 
 /// Turns of a user that are not settled, in the order they were kept.
@@ -46,39 +43,6 @@ pub async fn settle(
     Ok(done)
 }
 
-/// Erases all of a user. What is still under way for them began before the new epoch, and will be
-/// dropped wherever it comes from.
-pub async fn erase(db: &Database, of: &UserKey) -> Result<Erased, DbErr> {
-    let tx = db.begin().await?;
-    let mut erased = Erased::default();
-    for (_, row) in lock_users(&tx, [of].into(), 1).await? {
-        delete(
-            &tx,
-            user_profile::Entity,
-            of,
-            user_profile::Column::Value.is_null(),
-        )
-        .await?;
-        let all = || Expr::value(true);
-        erased.profile = delete(&tx, user_profile::Entity, of, all()).await?;
-        erased.history = delete(&tx, profile_history::Entity, of, all()).await?;
-        erased.outbox = delete(&tx, outbox::Entity, of, all()).await?;
-        erased.extraction = delete(&tx, extraction::Entity, of, all()).await?;
-        erased.quarantine = delete(&tx, quarantine::Entity, of, all()).await?;
-        delete(&tx, ledger::Entity, of, all()).await?;
-        erased.turns = delete(&tx, turn::Entity, of, all()).await?;
-        let version = row.version + i64::from(erased.profile > 0);
-        user::Entity::update_many()
-            .col_expr(user::Column::Version, version.into())
-            .col_expr(user::Column::Epoch, now_ms().max(row.epoch + 1).into())
-            .filter(user::Entity::of(of))
-            .exec(&tx)
-            .await?;
-    }
-    tx.commit().await?;
-    Ok(erased)
-}
-
 /// Users who have something to settle.
 pub async fn unsettled(db: &Database) -> Result<Vec<UserKey>, DbErr> {
     let sql = "SELECT DISTINCT tenant, app, user_id FROM sundynix_outbox WHERE NOT dead";
@@ -97,14 +61,22 @@ pub async fn unsettled(db: &Database) -> Result<Vec<UserKey>, DbErr> {
     users.collect()
 }
 
-/// Gives a user's outbox up: it failed whenever it was tried.
+/// Gives a user's outbox up: it failed whenever it was tried. Recall had counted what it teaches,
+/// so the version moves beyond what may have been told.
 pub async fn bury(db: &Database, of: &UserKey) -> Result<(), DbErr> {
-    let update = outbox::Entity::update_many().col_expr(outbox::Column::Dead, true.into());
-    update
-        .filter(outbox::Entity::of(of))
-        .exec(&db.writer)
-        .await?;
-    Ok(())
+    let tx = db.begin().await?;
+    for (_, row) in lock_users(&tx, [of].into(), 1).await? {
+        let update = outbox::Entity::update_many().col_expr(outbox::Column::Dead, true.into());
+        let buried = update
+            .filter(outbox::Entity::of(of))
+            .filter(outbox::Column::Dead.eq(false))
+            .exec(&tx)
+            .await?;
+        let version = row.version + buried.rows_affected.cast_signed();
+        let raise = user::Entity::update_many().col_expr(user::Column::Version, version.into());
+        raise.filter(user::Entity::of(of)).exec(&tx).await?;
+    }
+    tx.commit().await
 }
 
 /// The user's profile once `most` turns of their outbox are settled; what that changes goes into the writes.
@@ -137,14 +109,4 @@ pub(super) async fn settled(
         writes.applied(user, applied, profile.version);
     }
     Ok(profile)
-}
-
-async fn delete<E: OfUser>(
-    tx: &DatabaseTransaction,
-    _: E,
-    user: &UserKey,
-    which: Expr,
-) -> Result<u64, DbErr> {
-    let delete = E::delete_many().filter(E::of(user)).filter(which);
-    Ok(delete.exec(tx).await?.rows_affected)
 }

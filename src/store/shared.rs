@@ -26,6 +26,7 @@ use tokio::sync::Notify;
 const SUSPICIOUS: u32 = 3;
 /// So often a server that starts asks its database for a connection, a second or two each time.
 const ATTEMPTS: usize = 10;
+const DAY_MS: i64 = 86_400_000;
 const SECRET: &str = "secret";
 
 /// See the file's head.
@@ -40,6 +41,10 @@ pub struct Shared {
     pub undelivered: Option<Arc<Undelivered>>,
     /// Whose turns wait to be read by the extraction model.
     pub gathering: Gathering,
+    /// SQLite: up to this size the file is written anew after an erase.
+    pub rewrite_bytes: u64,
+    /// How long turns are kept; `None`: for ever.
+    pub keep_ms: Option<i64>,
     /// Kept up to date by every commit.
     pub residents: Arc<Residents>,
     /// The store does not answer.
@@ -78,6 +83,7 @@ pub struct Opening {
     residents: Arc<Residents>,
     rules: Rules,
     gathering: Gathering,
+    keep_ms: Option<i64>,
     config: crate::config::StoreConfig,
 }
 
@@ -111,6 +117,8 @@ impl Opening {
             rules: self.rules,
             undelivered,
             gathering: self.gathering,
+            keep_ms: self.keep_ms,
+            rewrite_bytes: self.config.rewrite_bytes,
             down: AtomicBool::new(!self.spool.is_drained()),
             full: AtomicBool::new(false),
             secret,
@@ -151,6 +159,10 @@ impl Shared {
             residents,
             rules,
             gathering: Gathering::new(clock, extract.flush_tokens, extract.idle_s),
+            keep_ms: match config.memory.keep_turns {
+                0 => None,
+                days => Some(i64::from(days) * DAY_MS),
+            },
             config: config.store.clone(),
         })
     }

@@ -6,13 +6,17 @@ use super::{
     changes::Changes,
     database::Database,
     entity::profile_history,
+    import::not_wanted,
     now_ms,
     rows::{OfUser, clean, lock_users},
     settle::settled,
 };
 use crate::{
     error::Error,
-    memory::{Applied, Held, Profile, Rules, Source, TurnId, UserKey, masked, suspicious},
+    memory::{
+        Applied, Held, MemoryMode, Profile, Rules, Settings, Source, TurnId, UserKey, masked,
+        suspicious,
+    },
 };
 use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter};
 use std::collections::BTreeMap;
@@ -38,6 +42,16 @@ pub async fn upsert(
             tx.rollback().await?;
             let current = profile.version;
             return Ok(Err(Error::Stale { current }));
+        }
+        let least = match ask.said {
+            // A user's own word is taken, unless they want no memory at all.
+            None => MemoryMode::Read,
+            Some(_) => MemoryMode::On,
+        };
+        let adds = ask.slots.values().any(Option::is_some);
+        if adds && Settings::read(&row.settings).mode(rules.consent) < least {
+            tx.rollback().await?;
+            return Ok(Err(not_wanted()));
         }
         let (mut slots, mut held) = sorted(&ask.slots, ask.said.as_ref());
         let mut changes = match &ask.said {

@@ -33,6 +33,15 @@ pub fn user(req: &HttpRequest) -> Result<Option<String>, Error> {
     Ok(Some(user))
 }
 
+/// Who acts, where it is not the user themselves.
+pub fn actor(req: &HttpRequest) -> Result<Option<String>, Error> {
+    let Some((name, actor)) = first(req, &["X-Sundynix-Actor"])? else {
+        return Ok(None);
+    };
+    check_user(name, &actor)?;
+    Ok(Some(actor))
+}
+
 /// Whether this can be a user; `name` is where it stands.
 pub fn check_user(name: &'static str, user: &str) -> Result<(), Error> {
     let plain = !user.chars().any(char::is_control) && user.trim() == user;

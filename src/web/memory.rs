@@ -3,14 +3,20 @@
 //! only a later statement of the user's own changes it. A file a resource; what they share, and
 //! what `/mcp` does as well, is here.
 
+pub mod audit;
 mod etag;
+pub mod export;
+pub mod history;
 pub mod import;
 pub mod jobs;
+mod page;
 mod preferences;
 pub mod profile;
 pub mod quarantine;
 pub mod search;
+pub mod settings;
 mod shown;
+pub mod turns;
 
 use super::fault::only;
 use crate::{
@@ -18,7 +24,7 @@ use crate::{
     error::Error,
     memory::{Profile, Resident, UserKey},
     state::State,
-    store::{Command, Erased, Upsert},
+    store::{Ask, Command, Done, Erased, Upsert},
 };
 use actix_web::web;
 pub(super) use preferences::{Slots, slots};
@@ -26,6 +32,9 @@ pub(super) use shown::values;
 pub use shown::{Detailed, Shown};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
+
+/// The most that privacy may take: a large file on a slow disk.
+const PRIVATE: Duration = Duration::from_secs(120);
 
 /// The routes under `/api/v1`.
 pub fn routes(app: &mut web::ServiceConfig) {
@@ -35,18 +44,33 @@ pub fn routes(app: &mut web::ServiceConfig) {
         .patch(profile::upsert)
         .delete(profile::erase);
     let slot = web::resource("/memory/{topic}/{key}").delete(profile::remove);
+    let turns = web::resource("/memory/turns")
+        .get(turns::list)
+        .post(import::import);
+    let turn = web::resource("/memory/turns/{id}").delete(turns::delete);
+    let settings = web::resource("/memory/settings")
+        .get(settings::read)
+        .put(settings::set);
     app.service(only("GET, PUT, PATCH, DELETE", profile))
         .configure(jobs::routes)
         .configure(quarantine::routes)
-        .service(only("DELETE", slot))
-        .service(only(
-            "POST",
-            web::resource("/memory/turns").post(import::import),
-        ))
         .service(only(
             "POST",
             web::resource("/memory/search").post(search::search),
-        ));
+        ))
+        .service(only("GET, POST", turns))
+        .service(only("DELETE", turn))
+        .service(only(
+            "GET",
+            web::resource("/memory/history").get(history::list),
+        ))
+        .service(only(
+            "GET",
+            web::resource("/memory/export").get(export::export),
+        ))
+        .service(only("GET, PUT", settings))
+        .service(only("GET", web::resource("/audit").get(audit::list)))
+        .service(only("DELETE", slot));
 }
 
 /// The user as this server itself has them: all but the profile, where another one keeps it.
@@ -79,8 +103,7 @@ pub(super) async fn write(
 ) -> Result<Profile, Error> {
     if let Some(remote) = &state.remote {
         if upsert.on_version.is_some() {
-            let detail = "cannot be honoured: the profile is kept by another server (memory.mcp)";
-            return Err(Error::invalid("If-Match", detail));
+            return Err(not_here());
         }
         return Ok(remote.put(&upsert.user, &upsert.slots, upsert.said).await?);
     }
@@ -94,16 +117,53 @@ pub(super) async fn forget(
     memory: &MemoryPort,
     user: UserKey,
 ) -> Result<Erased, Error> {
-    let Some(remote) = &state.remote else {
-        let asking = memory.ask(|reply| Command::Erase(user.clone(), reply));
-        return written(state, asking).await;
+    erase(state, memory, user, None).await
+}
+
+/// Erases all of a user; with `on_version` only if their profile is at it.
+pub(super) async fn erase(
+    state: &State,
+    memory: &MemoryPort,
+    user: UserKey,
+    on_version: Option<u64>,
+) -> Result<Erased, Error> {
+    let ask = Ask::Erase(user.clone(), on_version);
+    let mut erased = match &state.remote {
+        None => erased(private(memory, ask).await)?,
+        Some(_) if on_version.is_some() => return Err(not_here()),
+        Some(remote) => {
+            let memory = memory.clone();
+            let here = async move { private(&memory, ask).await };
+            let (here, there) = remote.erase(&user, here).await?;
+            let mut erased = erased(here)?;
+            erased.profile += there;
+            erased
+        }
     };
-    let (memory, of) = (memory.clone(), user.clone());
-    let here = async move { memory.ask(|reply| Command::Erase(of.clone(), reply)).await };
-    let (here, there) = remote.erase(&user, here).await?;
-    let mut erased = here.unwrap_or(Err(Error::StoreDown))?;
-    erased.profile += there;
+    erased.tasks = state.tasks.erase(&user.user);
     Ok(erased)
+}
+
+fn erased(done: Result<Done, Error>) -> Result<Erased, Error> {
+    match done? {
+        Done::Erased(erased) => Ok(erased),
+        _ => Err(Error::Crashed("memory")),
+    }
+}
+
+/// Has something done that privacy asks for. It may take as long as a file is written anew.
+async fn private(memory: &MemoryPort, ask: Ask) -> Result<Done, Error> {
+    let asking = memory.ask(|reply| Command::Privacy(ask.clone(), reply));
+    match timeout(PRIVATE, asking).await {
+        Ok(answer) => answer.unwrap_or(Err(Error::StoreDown)),
+        Err(_) => Err(Error::Timeout("the memory store")),
+    }
+}
+
+/// A version is the remote memory's own.
+fn not_here() -> Error {
+    let detail = "cannot be honoured: the profile is kept by another server (memory.mcp)";
+    Error::invalid("If-Match", detail)
 }
 
 /// Waits for a write. The store itself gives up after `ack_timeout` and says so; the caller waits

@@ -5,7 +5,7 @@ use sundynix::{
     config::Config,
     error::Error,
     memory::{Ack, Profile, Resident, Residents, TurnStatus, UserKey, Writeback},
-    store::{Command, Erased, Store, Upsert},
+    store::{Ask, Command, Done, Erased, Store, Upsert},
 };
 use tokio::sync::oneshot;
 
@@ -89,11 +89,12 @@ impl Open {
     pub async fn erase(&self, user: &str) -> Erased {
         for _ in 0..PATIENCE {
             let (reply, answer) = oneshot::channel();
-            let user = UserKey::local(user);
-            self.store.enqueue(Command::Erase(user, reply));
+            let ask = Ask::Erase(UserKey::local(user), None);
+            self.store.enqueue(Command::Privacy(ask, reply));
             match answer.await.expect("an answer") {
                 Err(Error::StoreDown) => self.store_is_up().await,
-                erased => return erased.expect("erased"),
+                Ok(Done::Erased(erased)) => return erased,
+                odd => panic!("not erased: {odd:?}"),
             }
         }
         panic!("the store stays down");

@@ -1,9 +1,12 @@
 //! `/api/v1/memory` itself: the profile, read, set and removed; and the end of all that is known.
 
 use super::{
-    Detailed, Shown, Slots,
+    Detailed, Shown, Slots, audit,
     etag::{is_known, on_version, tag},
-    forget, known, slots, write,
+    known,
+    page::moment,
+    shown::Past,
+    slots, write,
 };
 use crate::{
     error::Error,
@@ -25,6 +28,7 @@ use std::rc::Rc;
     params(
         Known,
         ("detail" = Option<bool>, Query, description = "With the origin of each value"),
+        ("as_of" = Option<String>, Query, description = "As it was then (RFC 3339, or Unix milliseconds); without a version"),
         ("If-None-Match" = Option<String>, Header, description = "The version that is known already"),
     ),
     responses(
@@ -35,12 +39,19 @@ use std::rc::Rc;
 )]
 pub async fn read(req: HttpRequest) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
-    answer(&req, &graph.state).await.map_err(Fault::native)
+    answer(&req, &graph).await.map_err(Fault::native)
 }
 
-async fn answer(req: &HttpRequest, state: &State) -> Result<HttpResponse, Error> {
-    let detail = Query::read(req, &["detail"])?.flag("detail")?;
+async fn answer(req: &HttpRequest, graph: &Graph) -> Result<HttpResponse, Error> {
+    let state = &graph.state;
+    let query = Query::read(req, &["detail", "as_of"])?;
+    let detail = query.flag("detail")?;
+    let as_of = query.get("as_of").map(moment).transpose()?;
     let user = identity::some_user(req)?;
+    audit::note(graph, req, &user, "read profile").await?;
+    if let Some(as_of) = as_of {
+        return past(state, &user, as_of, detail).await;
+    }
     let resident = known(state, &UserKey::local(&user)).await?;
     let profile = &resident.profile;
     let tag = tag(profile);
@@ -54,6 +65,21 @@ async fn answer(req: &HttpRequest, state: &State) -> Result<HttpResponse, Error>
     Ok(match detail {
         true => response.json(Detailed::of(&user, profile)),
         false => response.json(Shown::of(&user, profile)),
+    })
+}
+
+/// The profile as it was.
+async fn past(state: &State, user: &str, as_of: i64, detail: bool) -> Result<HttpResponse, Error> {
+    if state.remote.is_some() {
+        let detail =
+            "the profile is kept by another server (memory.mcp), which does not tell its past";
+        return Err(Error::invalid("as_of", detail));
+    }
+    let past = state.store.past(&UserKey::local(user), as_of).await;
+    let profile = past.map_err(|_| Error::StoreDown)?;
+    Ok(match detail {
+        true => HttpResponse::Ok().json(Past::detailed(user, as_of, &profile)),
+        false => HttpResponse::Ok().json(Past::of(user, as_of, &profile)),
     })
 }
 
@@ -119,6 +145,7 @@ pub async fn remove(
     let removing = async {
         Query::read(&req, &[])?;
         let user = identity::some_user(&req)?;
+        audit::note(&graph, &req, &user, "delete value").await?;
         let slots = Slots::from([(at.into_inner(), None)]);
         change(&graph, user, slots, on_version(&req)?).await
     };
@@ -148,15 +175,23 @@ async fn change(
 #[utoipa::path(
     delete, path = "/api/v1/memory", tag = "memory", operation_id = "erase_memory",
     summary = "Erase all of the user",
-    params(Known),
+    description = "Profile, history, turns, what waits for them, quarantine, ledger, detached tasks; and what is \
+        still under way. The user's id and version stay, and a wish not to be remembered; a consent does not.",
+    params(
+        Known,
+        ("If-Match" = Option<String>, Header, pattern = r#"^((W/)?"\d+"|\*)$"#, description = "Only if the profile is still at this version"),
+    ),
     responses((status = 200, description = "What was erased, in numbers", body = Erased)),
 )]
 pub async fn erase(req: HttpRequest) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
     let erasing = async {
         Query::read(&req, &[])?;
-        let user = UserKey::local(&identity::some_user(&req)?);
-        let erased = forget(&graph.state, &graph.memory, user).await?;
+        let user = identity::some_user(&req)?;
+        let on_version = on_version(&req)?;
+        audit::note(&graph, &req, &user, "erase all").await?;
+        let key = UserKey::local(&user);
+        let erased = super::erase(&graph.state, &graph.memory, key, on_version).await?;
         Ok(HttpResponse::Ok().json(erased))
     };
     erasing.await.map_err(Fault::native)

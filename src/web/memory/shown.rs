@@ -43,6 +43,40 @@ pub struct Detailed<'a> {
     preferences: Preferences<'a, ValueDetail<'a>>,
 }
 
+/// A profile as it was.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Past<'a, T> {
+    /// As in `X-User-ID`.
+    user_id: &'a str,
+    /// When it was so (RFC 3339).
+    as_of: String,
+    /// topic → key → value
+    #[schema(value_type = BTreeMap<String, BTreeMap<String, String>>)]
+    preferences: Preferences<'a, T>,
+}
+
+impl<'a> Past<'a, &'a str> {
+    /// As it was then.
+    pub fn of(user_id: &'a str, as_of: i64, profile: &'a Profile) -> Self {
+        Past {
+            user_id,
+            as_of: rfc3339(as_of),
+            preferences: values(profile),
+        }
+    }
+}
+
+impl<'a> Past<'a, ValueDetail<'a>> {
+    /// As it was then, with origins.
+    pub fn detailed(user_id: &'a str, as_of: i64, profile: &'a Profile) -> Self {
+        Past {
+            user_id,
+            as_of: rfc3339(as_of),
+            preferences: collect(profile, ValueDetail::of),
+        }
+    }
+}
+
 /// One value.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ValueDetail<'a> {
@@ -120,7 +154,8 @@ fn collect<'a, T>(
     all
 }
 
-fn rfc3339(unix_ms: i64) -> String {
+/// A time as it is shown.
+pub fn rfc3339(unix_ms: i64) -> String {
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000);
     at.ok()
         .and_then(|at| at.format(&Rfc3339).ok())

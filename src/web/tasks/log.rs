@@ -172,6 +172,21 @@ impl Task {
         }
     }
 
+    /// Its user was erased: it ends, and nothing of it is left for those who view it.
+    pub fn erase(&self) {
+        self.push(Piece::Failed(Error::Cancelled.into()));
+        let mut log = self.lock();
+        log.fate.text = String::new();
+        log.fate.recalled = None;
+        // Viewers count events; the text is in none of them any more.
+        let last = log.events.len().saturating_sub(1);
+        log.events[..last]
+            .iter_mut()
+            .for_each(|event| *event = Bytes::from_static(b": erased\n\n"));
+        drop(log);
+        self.cancel();
+    }
+
     /// Asks it to end.
     pub fn cancel(&self) {
         self.cancel.send_replace(true);

@@ -100,6 +100,9 @@ impl TaskTable {
     /// A task has ended: its time begins to run.
     pub fn end(&self, limits: &Limits, task: &Task) {
         let mut inner = self.lock();
+        if !inner.tasks.contains_key(&task.id) {
+            return; // Its user was erased.
+        }
         let bytes = task.bytes();
         inner
             .ended
@@ -119,6 +122,19 @@ impl TaskTable {
         }
     }
 
+    /// The user was erased: nobody finds their tasks any more, and those that run are cancelled.
+    /// How many there were.
+    pub fn erase(&self, user: &str) -> u64 {
+        let mut inner = self.lock();
+        let theirs = |task: &&Arc<Task>| task.owner.as_deref() == Some(user);
+        let tasks: Vec<_> = inner.tasks.values().filter(theirs).cloned().collect();
+        for task in &tasks {
+            task.erase();
+            inner.forget(&task.id);
+        }
+        tasks.len() as u64
+    }
+
     /// Lets go of what has been kept long enough.
     pub fn sweep(&self, limits: &Limits) {
         self.lock().sweep(limits);
@@ -132,6 +148,27 @@ impl TaskTable {
 }
 
 impl Inner {
+    /// Lets go of a task, and of the key that stood for it.
+    fn forget(&mut self, id: &Arc<str>) {
+        self.ended.retain(|(_, ended, bytes)| {
+            let keep = ended != id;
+            self.ended_bytes -= if keep { 0 } else { *bytes };
+            keep
+        });
+        let task = self.tasks.remove(id);
+        if let Some(key) = self.key_of.remove(id) {
+            self.keys.remove(&key);
+        }
+        self.gone
+            .insert(id.clone(), task.and_then(|t| t.owner.clone()));
+        self.gone_order.push_back(id.clone());
+        if self.gone_order.len() > REMEMBERED
+            && let Some(oldest) = self.gone_order.pop_front()
+        {
+            self.gone.remove(&oldest);
+        }
+    }
+
     fn known(&self, key: &Key, body: &[u8]) -> Result<Option<Arc<Task>>, Error> {
         match self.keys.get(key) {
             None => Ok(None),
@@ -150,18 +187,7 @@ impl Inner {
             let (id, bytes) = (id.clone(), *bytes);
             self.ended.pop_front();
             self.ended_bytes -= bytes;
-            let task = self.tasks.remove(&id);
-            if let Some(key) = self.key_of.remove(&id) {
-                self.keys.remove(&key);
-            }
-            self.gone
-                .insert(id.clone(), task.and_then(|t| t.owner.clone()));
-            self.gone_order.push_back(id);
-            if self.gone_order.len() > REMEMBERED
-                && let Some(oldest) = self.gone_order.pop_front()
-            {
-                self.gone.remove(&oldest);
-            }
+            self.forget(&id);
         }
     }
 }

@@ -1,0 +1,104 @@
+//! What is kept too long goes: turns, with all that waits for them, superseded values, and what lies
+//! in quarantine. A profile stays. In small pieces, at the start and every hour, so that nobody
+//! waits for it.
+
+use super::{
+    attempt::Failure,
+    committer::Committer,
+    database::Database,
+    entity::{deleted_turn, profile_history, quarantine, turn},
+    now_ms,
+    rows::{OfUser, lock_users},
+};
+use crate::memory::UserKey;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Statement,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// Between two sweeps.
+const EVERY: Duration = Duration::from_secs(3_600);
+/// Users in one piece.
+const USERS: u64 = 32;
+/// Notes of turns that are not there.
+const ORPHANS: [&str; 2] = ["sundynix_outbox", "sundynix_extraction"];
+
+impl Committer {
+    /// Sweeps a piece, and says when the next is due.
+    pub(super) async fn sweep(&mut self) -> Result<(), Failure> {
+        self.sweep_at = Instant::now() + EVERY;
+        let Some(keep_ms) = self.shared.keep_ms else {
+            return Ok(());
+        };
+        let before = now_ms() - keep_ms;
+        let until = Instant::now() + self.shared.ack_timeout;
+        let swept = self.attempt(until, move |db| async move { sweep(&db, before).await });
+        let users = match swept.await {
+            Ok(users) => users,
+            // Slow is not down: nobody waits for this.
+            Err(_) => return self.examine().await,
+        };
+        for user in &users {
+            self.shared.residents.remove(user);
+        }
+        if !users.is_empty() {
+            self.sweep_at = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+/// Deletes a piece of what was kept before; whose turns were among it.
+async fn sweep(db: &Arc<Database>, before: i64) -> Result<Vec<UserKey>, DbErr> {
+    use turn::Column as C;
+    let rows: Vec<(String, String, String)> = turn::Entity::find()
+        .select_only()
+        .columns([C::Tenant, C::App, C::UserId])
+        .filter(C::KeptAt.lt(before))
+        .distinct()
+        .limit(USERS)
+        .into_tuple()
+        .all(&db.writer)
+        .await?;
+    let users = rows.into_iter().map(|(tenant, app, user)| UserKey {
+        tenant: tenant.into(),
+        app: app.into(),
+        user: user.into(),
+    });
+    let users: Vec<_> = users.collect();
+    let tx = db.begin().await?;
+    if !users.is_empty() {
+        lock_users(&tx, users.iter().collect(), 1).await?;
+    }
+    for user in &users {
+        let old = turn::Entity::delete_many().filter(turn::Entity::of(user));
+        old.filter(C::KeptAt.lt(before)).exec(&tx).await?;
+        for table in ORPHANS {
+            let sql = format!(
+                "DELETE FROM {table} WHERE tenant = $1 AND app = $2 AND user_id = $3 AND NOT EXISTS \
+                 (SELECT 1 FROM sundynix_turn t WHERE t.tenant = {table}.tenant AND \
+                 t.app = {table}.app AND t.user_id = {table}.user_id AND \
+                 t.turn_id = {table}.turn_id)"
+            );
+            let owner = [&user.tenant, &user.app, &user.user].map(|part| (&**part).into());
+            let backend = tx.get_database_backend();
+            tx.execute_raw(Statement::from_sql_and_values(backend, sql, owner))
+                .await?;
+        }
+    }
+    profile_history::Entity::delete_many()
+        .filter(profile_history::Column::ValidTo.lt(before))
+        .exec(&tx)
+        .await?;
+    quarantine::Entity::delete_many()
+        .filter(quarantine::Column::ValidFrom.lt(before))
+        .exec(&tx)
+        .await?;
+    deleted_turn::Entity::delete_many()
+        .filter(deleted_turn::Column::DeletedAt.lt(before))
+        .exec(&tx)
+        .await?;
+    tx.commit().await?;
+    Ok(users)
+}

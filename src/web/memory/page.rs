@@ -1,0 +1,107 @@
+//! What lists have in common: how much of one is asked for, where it goes on, and times.
+
+use crate::{error::Error, web::query::Query};
+use std::fmt::Write;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// Of a page, unless asked otherwise; and at most.
+const LIMIT: u64 = 50;
+const MOST: u64 = 200;
+
+/// How many are asked for.
+pub fn limit(query: &Query) -> Result<u64, Error> {
+    let Some(limit) = query.get("limit") else {
+        return Ok(LIMIT);
+    };
+    let limit = limit.parse().ok().filter(|n| (1..=MOST).contains(n));
+    limit.ok_or_else(|| Error::invalid("limit", format!("takes 1 to {MOST}")))
+}
+
+/// A cursor that goes on after a row. Hex, for nobody should read more into it.
+pub fn cursor(row: &str) -> String {
+    row.bytes().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// The row that a cursor goes on after.
+pub fn after(query: &Query) -> Result<Option<String>, Error> {
+    let Some(cursor) = query.get("cursor") else {
+        return Ok(None);
+    };
+    let pairs = cursor.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).ok().filter(|p| p.len() == 2)?;
+        u8::from_str_radix(pair, 16).ok()
+    });
+    let bytes: Option<Vec<u8>> = pairs.collect();
+    let row = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    row.map(Some).ok_or_else(no_cursor)
+}
+
+/// The number that a cursor goes on after.
+pub fn after_number(query: &Query) -> Result<Option<i64>, Error> {
+    let row = after(query)?;
+    row.map(|row| row.parse().map_err(|_| no_cursor()))
+        .transpose()
+}
+
+/// It is none of ours.
+pub fn no_cursor() -> Error {
+    Error::invalid("cursor", "takes the `next` of the page before")
+}
+
+/// A moment, in Unix milliseconds.
+pub fn moment(text: &str) -> Result<i64, Error> {
+    if let Ok(ms) = text.parse() {
+        return Ok(ms);
+    }
+    let wrong = |_| {
+        let detail = "takes a time as 2026-11-25T17:00:00Z (RFC 3339), or Unix milliseconds";
+        Error::invalid("as_of", detail)
+    };
+    // In a query a plus is a space.
+    let at = OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339).map_err(wrong)?;
+    Ok((at.unix_timestamp_nanos() / 1_000_000) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn query(text: &str) -> Query {
+        let req = TestRequest::with_uri(&format!("/x?{text}")).to_http_request();
+        Query::read(&req, &["limit", "cursor"]).unwrap()
+    }
+
+    #[test]
+    fn a_cursor_comes_back_as_it_went() {
+        for row in ["", "12-ab", "7-轮"] {
+            let asked = query(&format!("cursor={}", cursor(row)));
+            assert_eq!(after(&asked).unwrap().as_deref(), Some(row));
+        }
+        for odd in ["cursor=zz", "cursor=abc", "cursor=ff", "cursor=%C3%A9"] {
+            assert_eq!(after(&query(odd)).unwrap_err().field(), Some("cursor"));
+        }
+        assert_eq!(after(&query("")).unwrap(), None);
+    }
+
+    #[test]
+    fn limits_and_moments() {
+        assert_eq!(limit(&query("limit=7")).unwrap(), 7);
+        for odd in ["limit=0", "limit=201", "limit=x", "limit=-1"] {
+            assert_eq!(limit(&query(odd)).unwrap_err().field(), Some("limit"));
+        }
+        assert_eq!(moment("1700000000123").unwrap(), 1_700_000_000_123);
+        assert_eq!(
+            moment("2023-11-14T22:13:20.123Z").unwrap(),
+            1_700_000_000_123
+        );
+        assert_eq!(
+            moment("2023-11-15T00:13:20.123 02:00").unwrap(),
+            1_700_000_000_123
+        );
+        assert_eq!(moment("yesterday").unwrap_err().field(), Some("as_of"));
+    }
+}
