@@ -1,0 +1,283 @@
+//! What a user wants of their memory holds from the next request on, on every replica, and for what is
+//! under way; the strictest of server, request and user wins. Retention forgets what is too old, and
+//! whoever acts for another leaves a note.
+
+use crate::support::{
+    App,
+    http::send,
+    postgres, spawn_app, spawn_app_in,
+    store::{Place, now, recorded, turn},
+};
+use serde_json::{Value, json};
+use sundynix::{
+    config::{Config, Consent, Mode},
+    memory::Ack,
+};
+
+const SETTINGS: &str = "/api/v1/memory/settings";
+const DAY: i64 = 86_400_000;
+
+async fn set(app: &App, user: &str, mode: &str) {
+    let put = app
+        .call("PUT", SETTINGS, user, Some(json!({"mode": mode})))
+        .await;
+    assert_eq!(put.status(), 200);
+    let known: Value = app
+        .call("GET", SETTINGS, user, None)
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(known, json!({"mode": mode, "explicit": true}));
+}
+
+/// What recall and the write-back say.
+async fn asked(app: &App, user: &str) -> (Value, Value) {
+    let done = app.ask_briefly(user, "My name is Ada.").await.unwrap();
+    (done["recalled"]["memory"].clone(), done["memory"].clone())
+}
+
+#[tokio::test]
+async fn a_mode_holds_from_the_next_request_on_and_on_other_replicas() {
+    for url in [String::new(), postgres::database()] {
+        let replicas = !url.is_empty();
+        let app = spawn_app(|config| config.store.url = url.clone()).await;
+        let other = match replicas {
+            true => Some(spawn_app(|config| config.store.url = url).await),
+            false => None,
+        };
+        let other = other.as_ref().unwrap_or(&app);
+        let unset: Value = app
+            .call("GET", SETTINGS, "ada", None)
+            .await
+            .json()
+            .await
+            .unwrap();
+        assert_eq!(unset, json!({"mode": "on", "explicit": false}));
+        assert_eq!(
+            asked(other, "ada").await,
+            (json!("empty"), json!("recorded"))
+        );
+        set(&app, "ada", "read").await;
+        assert_eq!(asked(other, "ada").await, (json!("hit"), json!("off")));
+        set(&app, "ada", "off").await;
+        assert_eq!(asked(other, "ada").await, (json!("off"), json!("off")));
+        let body = json!({"preferences": {"tone": "dry"}});
+        let put = other.call("PUT", "/api/v1/memory", "ada", Some(body)).await;
+        assert_eq!(put.status(), 403);
+        // To take away is always allowed, and so is to look.
+        let body = json!({"preferences": {"identity": {"name": null}}});
+        let put = other.call("PUT", "/api/v1/memory", "ada", Some(body)).await;
+        assert_eq!(put.status(), 200);
+        set(&app, "ada", "on").await;
+        assert_eq!(asked(other, "ada").await.1, json!("recorded"));
+        assert_eq!(
+            asked(other, "bob").await,
+            (json!("empty"), json!("recorded"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_strictest_wins() {
+    let app = spawn_app(|config| config.memory.mode = Mode::Read).await;
+    set(&app, "ada", "on").await;
+    assert_eq!(asked(&app, "ada").await, (json!("empty"), json!("off")));
+}
+
+#[tokio::test]
+async fn with_opt_in_nothing_is_recorded_or_recalled_before_consent() {
+    let app = spawn_app(|config| config.memory.consent = Consent::OptIn).await;
+    assert_eq!(asked(&app, "ada").await, (json!("off"), json!("off")));
+    let unset: Value = app
+        .call("GET", SETTINGS, "ada", None)
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(unset, json!({"mode": "off", "explicit": false}));
+    let body = json!({"preferences": {"tone": "dry"}});
+    let put = app.call("PUT", "/api/v1/memory", "ada", Some(body)).await;
+    assert_eq!(put.status(), 403);
+    let turns: Value = app
+        .call("GET", "/api/v1/memory/turns", "ada", None)
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(turns["turns"], json!([]));
+    set(&app, "ada", "on").await;
+    assert_eq!(
+        asked(&app, "ada").await,
+        (json!("empty"), json!("recorded"))
+    );
+    // An erase takes the consent back.
+    app.call("DELETE", "/api/v1/memory", "ada", None).await;
+    assert_eq!(asked(&app, "ada").await, (json!("off"), json!("off")));
+}
+
+#[tokio::test]
+async fn a_refusal_outlives_an_erase() {
+    let app = spawn_app(|_| {}).await;
+    set(&app, "ada", "off").await;
+    app.call("DELETE", "/api/v1/memory", "ada", None).await;
+    assert_eq!(asked(&app, "ada").await, (json!("off"), json!("off")));
+}
+
+#[tokio::test]
+async fn odd_settings_are_refused() {
+    let app = spawn_app(|_| {}).await;
+    for (body, field) in [
+        (json!({"mode": "maybe"}), "mode"),
+        (json!({}), "mode"),
+        (json!({"mode": "on", "x": 1}), "x"),
+    ] {
+        let put = app.call("PUT", SETTINGS, "ada", Some(body)).await;
+        assert_eq!(put.status(), 400);
+        assert_eq!(put.json::<Value>().await.unwrap()["field"], field);
+    }
+    for (path, field) in [
+        ("/api/v1/memory/turns?limit=0", "limit"),
+        ("/api/v1/memory/turns?cursor=zz", "cursor"),
+        ("/api/v1/memory/turns?cursor=31", "cursor"),
+        ("/api/v1/memory/history?cursor=78", "cursor"),
+        ("/api/v1/memory?as_of=yesterday", "as_of"),
+        ("/api/v1/audit?user=", "user"),
+    ] {
+        let got = app.call("GET", path, "ada", None).await;
+        assert_eq!(got.status(), 400, "{path}");
+        assert_eq!(got.json::<Value>().await.unwrap()["field"], field, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn turns_that_are_too_old_go_and_the_profile_stays() {
+    for url in [String::new(), postgres::database()] {
+        let place = Place::new(url);
+        let old = now() - 181 * DAY;
+        {
+            let open = place.open();
+            let said = |id: &str, text: &str, at| turn("ada", id, text, "Hi", at);
+            assert_eq!(
+                open.keep(said("old", "My name is Ada.", old)).await,
+                recorded("old")
+            );
+            assert_eq!(
+                open.keep(said("less", "My name is Bea.", old + 5)).await,
+                recorded("less")
+            );
+            assert_eq!(
+                open.keep(said("new", "Hello", now())).await,
+                recorded("new")
+            );
+            open.put("ada", "nickname", Some("A")).await;
+        }
+        let open = place.open();
+        for _ in 0..1_000 {
+            if open.cold("ada").await.turns.len() == 1 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(open.turns("ada").await, [("new".into(), "Hi".into())]);
+        let resident = open.cold("ada").await;
+        assert_eq!(
+            crate::support::store::value(&resident, "name").as_deref(),
+            Some("Bea")
+        );
+        let ada = sundynix::memory::UserKey::local("ada");
+        let history = open.store.history(&ada, Default::default());
+        assert!(history.await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_import_of_what_was_said_long_ago_is_kept() {
+    let app = spawn_app(|_| {}).await;
+    let line = json!({"id": "a", "ts": "2019-05-01T10:00:00Z", "session": "s", "role": "user", "text": "I sail."});
+    let request = app
+        .http
+        .post(app.url("/api/v1/memory/turns"))
+        .header("x-user-id", "ada");
+    let request = request
+        .header("content-type", "application/x-ndjson")
+        .body(format!("{line}\n"));
+    assert_eq!(send(request).await.unwrap().status(), 200);
+    let dir = app.dir.clone();
+    drop(app);
+    let app = spawn_app_in(dir, |_| {}).await;
+    let turns: Value = app
+        .call("GET", "/api/v1/memory/turns", "ada", None)
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(turns["turns"][0]["query"], "I sail.");
+}
+
+#[tokio::test]
+async fn whoever_acts_for_another_leaves_a_note() {
+    let app = spawn_app(|_: &mut Config| {}).await;
+    let acting = |method: &str, path: &str, actor: &str| {
+        let request = app.http.request(method.parse().unwrap(), app.url(path));
+        send(
+            request
+                .header("x-user-id", "ada")
+                .header("x-sundynix-actor", actor),
+        )
+    };
+    assert_eq!(
+        acting("GET", "/api/v1/memory", "ada")
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    assert_eq!(
+        acting("GET", "/api/v1/memory", "helpdesk")
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    assert_eq!(
+        acting("DELETE", "/api/v1/memory", "helpdesk")
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    let of = |path: &'static str| app.get(path);
+    let audit: Value = of("/api/v1/audit?user=ada").await.json().await.unwrap();
+    let actions: Vec<_> = audit["audit"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["action"].clone())
+        .collect();
+    assert_eq!(actions, ["erase all", "read profile"]);
+    assert_eq!(audit["audit"][0]["actor"], "helpdesk");
+    assert!(!audit.to_string().contains("\"ada\""));
+    let audit: Value = of("/api/v1/audit?user=bob").await.json().await.unwrap();
+    assert_eq!(audit["audit"], json!([]));
+    assert_eq!(
+        acting("GET", "/api/v1/memory", "a\u{85}b")
+            .await
+            .unwrap()
+            .status(),
+        400
+    );
+}
+
+#[tokio::test]
+async fn a_turn_of_somebody_who_said_no_meanwhile_is_not_kept() {
+    let app = spawn_app(|_| {}).await;
+    let began = now();
+    set(&app, "ada", "off").await;
+    let (reply, ack) = tokio::sync::oneshot::channel();
+    let late = std::sync::Arc::new(turn("ada", "t", "My name is Ada.", "Hi", began));
+    app.state
+        .store
+        .enqueue(sundynix::store::Command::Keep(late, reply));
+    assert_eq!(ack.await.unwrap(), Ack::Off);
+}
