@@ -99,12 +99,14 @@ async fn both_lifecycles_list_and_call_the_tools() {
                 "memory_get",
                 "memory_upsert",
                 "memory_search",
+                "memory_history",
                 "memory_delete"
             ]
         );
         for tool in listed["result"]["tools"].as_array().unwrap() {
             let hints = &tool["annotations"];
-            let reads = matches!(tool["name"].as_str(), Some("memory_get" | "memory_search"));
+            let reads = ["memory_get", "memory_search", "memory_history"];
+            let reads = reads.contains(&tool["name"].as_str().unwrap());
             assert_eq!(hints["readOnlyHint"], reads, "{tool}");
             assert_eq!(hints["openWorldHint"], false, "{tool}");
         }
@@ -175,6 +177,36 @@ async fn it_is_the_memory_of_the_other_surfaces() {
         (&erased["profile"], &erased["removed"]),
         (&json!({}), &json!(1))
     );
+}
+
+#[tokio::test]
+async fn the_history_is_that_of_the_other_surfaces_and_is_paged() {
+    let app = spawn_app(|_| {}).await;
+    let none = call(&app, "ada", "memory_history", json!({})).await;
+    assert_eq!(none, json!({"history": [], "next": null}));
+    for name in ["Ada", "Bea", "Cy"] {
+        app.ask("ada", &format!("My name is {name}."))
+            .await
+            .unwrap();
+        let preferences = json!({"style": {"tone": format!("as {name}")}});
+        let put = json!({ "preferences": preferences });
+        call(&app, "ada", "memory_upsert", put).await;
+    }
+    let all = call(&app, "ada", "memory_history", json!({})).await;
+    assert_eq!(all["history"].as_array().unwrap().len(), 4, "{all}");
+    let there = app.call("GET", "/api/v1/memory/history", "ada", None).await;
+    assert_eq!(all, there.json::<Value>().await.unwrap());
+
+    let mut asked = json!({"topic": "identity", "key": "name", "limit": 1});
+    for name in ["Bea", "Ada"] {
+        let page = call(&app, "ada", "memory_history", asked.clone()).await;
+        assert_eq!(page["history"].as_array().unwrap().len(), 1, "{page}");
+        assert_eq!(page["history"][0]["value"], name, "{page}");
+        asked["cursor"] = page["next"].clone();
+    }
+    let end = call(&app, "ada", "memory_history", asked).await;
+    assert_eq!(end, none);
+    assert_eq!(call(&app, "bob", "memory_history", json!({})).await, none);
 }
 
 #[tokio::test]
@@ -292,6 +324,16 @@ async fn what_a_caller_can_mend_is_told_by_name_and_repeats_nothing() {
             "memory_delete",
             json!({"key": "a"}),
             "topic: say what to remove",
+        ),
+        (
+            "memory_history",
+            json!({"cursor": "secret"}),
+            "cursor: takes the `next`",
+        ),
+        (
+            "memory_history",
+            json!({"limit": 201}),
+            "limit: takes 1 to 200",
         ),
         (
             "memory_get",

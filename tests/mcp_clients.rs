@@ -15,6 +15,7 @@ fn calls() -> Vec<(&'static str, Value)> {
             json!({"preferences": {"style": {"tone": "dry"}, "language": "中文"}, "turn_id": "t1"}),
         ),
         ("memory_search", json!({"query": "What is my name?"})),
+        ("memory_history", json!({"topic": "identity", "limit": 1})),
         ("memory_delete", json!({"topic": "style"})),
     ]
 }
@@ -23,6 +24,7 @@ fn calls() -> Vec<(&'static str, Value)> {
 async fn the_python_client_lists_and_calls_every_tool_in_both_lifecycles() {
     let app = spawn_app(|_| {}).await;
     for (mode, version) in [("auto", "2026-07-28"), ("legacy", "2025-11-25")] {
+        app.ask(mode, "My name is Bea.").await.unwrap();
         app.ask(mode, "My name is Ada.").await.unwrap();
         let mut calls = calls();
         let tools: Vec<_> = calls.iter().map(|(tool, _)| *tool).collect();
@@ -39,9 +41,11 @@ async fn the_python_client_lists_and_calls_every_tool_in_both_lifecycles() {
             "{seen}"
         );
         let left = json!({"identity": name, "general": {"language": "中文"}});
-        let said = gave[2]["hits"][0]["text"].as_str().unwrap();
-        assert!(said.contains("My name is Ada."), "{seen}");
-        assert_eq!(gave[3]["profile"], left, "{seen}");
+        let mut hits = gave[2]["hits"].as_array().unwrap().iter();
+        let said = |hit: &Value| hit["text"].as_str().unwrap().contains("My name is Ada.");
+        assert!(hits.any(said), "{seen}");
+        assert_eq!(gave[3]["history"][0]["value"], "Bea", "{seen}");
+        assert_eq!(gave[4]["profile"], left, "{seen}");
         let last = gave[calls.len() - 1]["error"].as_str().unwrap();
         assert!(last.starts_with("user_id: "), "{seen}");
     }

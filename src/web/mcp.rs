@@ -41,7 +41,7 @@ pub struct Caller(pub Option<String>);
     post, path = "/mcp", tag = "mcp", operation_id = "mcp",
     summary = "Memory as an MCP server",
     description = "Streamable HTTP, stateless: one JSON-RPC message a request. Tools: `memory_get`, \
-        `memory_upsert`, `memory_search`, `memory_delete`.",
+        `memory_upsert`, `memory_search`, `memory_history`, `memory_delete`.",
     request_body = Object,
     params(
         super::openapi::Caller,

@@ -9,7 +9,7 @@ pub mod export;
 pub mod history;
 pub mod import;
 pub mod jobs;
-mod page;
+pub mod page;
 mod preferences;
 pub mod profile;
 pub mod quarantine;

@@ -30,7 +30,7 @@ macro_rules! for_user {
     )+};
 }
 
-for_user!(Get, Put, Find, Delete);
+for_user!(Get, Put, Find, Before, Delete);
 
 /// `memory_get`
 #[derive(Deserialize, JsonSchema)]
@@ -75,6 +75,23 @@ pub struct Find {
     pub max_tokens: Option<usize>,
     /// What "last week" counts from (RFC 3339); by default now.
     pub now: Option<String>,
+}
+
+/// `memory_history`
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// Whose memory; needed only where the connection does not name the user with an X-User-ID
+    /// header.
+    user_id: Option<String>,
+    /// Values of this topic only.
+    pub topic: Option<String>,
+    /// Values of this key only.
+    pub key: Option<String>,
+    /// Goes on after an earlier page: its `next`.
+    pub cursor: Option<String>,
+    /// So many values at most, 1 to 200; 50 by default.
+    pub limit: Option<u64>,
 }
 
 /// `memory_delete`

@@ -4,7 +4,7 @@
 
 use super::{
     Caller,
-    arguments::{self, Delete, Deleted, Find, Found, Get, Hit, Profile, Put, Topics},
+    arguments::{self, Before, Delete, Deleted, Find, Found, Get, Hit, Profile, Put, Topics},
     tools::{self, TOOLS},
 };
 use crate::{
@@ -12,9 +12,9 @@ use crate::{
     error::Error,
     memory::{self, UserKey},
     state::State,
-    store::{SaidIn, Upsert, now_ms},
+    store::{SaidIn, Upsert, now_ms, pages::HistoryWanted},
     web::memory::{
-        Slots, forget, known,
+        Slots, forget, history, known, page,
         search::{Search, find},
         slots, values, write,
     },
@@ -63,6 +63,7 @@ impl Memory {
             tools::GET => self.get(arguments::read(given, caller)?).await,
             tools::UPSERT => self.upsert(arguments::read(given, caller)?).await,
             tools::SEARCH => self.search(arguments::read(given, caller)?).await,
+            tools::HISTORY => self.history(arguments::read(given, caller)?).await,
             _ => self.delete(arguments::read(given, caller)?).await,
         }
     }
@@ -97,6 +98,16 @@ impl Memory {
         told(&Found {
             hits: hits.collect(),
         })
+    }
+
+    async fn history(&self, (asked, user): (Before, String)) -> Result<Value, Error> {
+        let wanted = HistoryWanted {
+            topic: asked.topic,
+            key: asked.key,
+            after: page::after_number(asked.cursor.as_deref())?,
+            limit: page::limited(asked.limit)?,
+        };
+        told(&history::page(&self.state, &UserKey::local(&user), wanted).await?)
     }
 
     async fn delete(&self, (asked, user): (Delete, String)) -> Result<Value, Error> {

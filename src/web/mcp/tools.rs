@@ -1,13 +1,14 @@
 //! The tools as they are listed: names, what they are for in words that a model understands,
 //! schemas, and hints on what a call does.
 
-use super::arguments::{Delete, Deleted, Find, Found, Get, Profile, Put};
+use super::arguments::{Before, Delete, Deleted, Find, Found, Get, Profile, Put};
+use crate::web::memory::history::History;
 use rmcp::{
     handler::server::tool::{schema_for_input, schema_for_output},
     model::{JsonObject, Tool, ToolAnnotations},
     schemars::JsonSchema,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 
 /// Read the profile.
@@ -16,6 +17,8 @@ pub const GET: &str = "memory_get";
 pub const UPSERT: &str = "memory_upsert";
 /// Find what was said.
 pub const SEARCH: &str = "memory_search";
+/// See what the profile held before.
+pub const HISTORY: &str = "memory_history";
 /// Remove values, or everything.
 pub const DELETE: &str = "memory_delete";
 
@@ -46,6 +49,14 @@ pub static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
              it when the user refers to something said before that is not in the profile.",
             reads(),
         ),
+        tool::<Before, History>(
+            HISTORY,
+            "What was known before",
+            "Read what the profile held before: values that were changed or removed since, the \
+             last first, with the user's words and from when to when each held. Call it when it \
+             matters what was true earlier or when it changed. These values hold no longer.",
+            reads(),
+        ),
         tool::<Delete, Deleted>(
             DELETE,
             "Forget",
@@ -71,21 +82,28 @@ fn tool<I: JsonSchema + 'static, O: JsonSchema + 'static>(
     // The types are structs, so there is an object to be had; a test lists them.
     let input = schema_for_input::<I>().unwrap_or_default();
     let output = schema_for_output::<O>();
-    Tool::new(name, description, tidy(&input))
+    Tool::new(name, description, tidy(&input, false))
         .with_title(title)
-        .with_raw_output_schema(Arc::new(tidy(&output)))
+        .with_raw_output_schema(Arc::new(tidy(&output, true)))
         .with_annotations(hints)
 }
 
-/// Without what is Rust's: formats that no validator knows, comments broken into lines, and types
-/// that are null as well, which some models' schemas cannot say. (`null` is taken all the same.)
-fn tidy(schema: &JsonObject) -> JsonObject {
+/// Without what is Rust's: formats that no validator knows, comments broken into lines, and, unless
+/// they are wanted, types that are null as well. Some models' schemas cannot say those, so that
+/// arguments do without (`null` is taken all the same); answers are held against theirs by clients.
+fn tidy(schema: &JsonObject, nulls: bool) -> JsonObject {
     let mut schema = schema.clone();
     schema.remove("format");
+    if nulls && let Some(Value::Array(kinds)) = schema.get("type").cloned() {
+        // As branches, for clients that know a single type only.
+        let branches = kinds.into_iter().map(|kind| json!({ "type": kind }));
+        schema.insert("anyOf".into(), branches.collect());
+        schema.remove("type");
+    }
     for (name, value) in &mut schema {
         match value {
             Value::String(text) if name == "description" => *text = text.replace('\n', " "),
-            Value::Object(inner) => *inner = tidy(inner),
+            Value::Object(inner) => *inner = tidy(inner, nulls),
             Value::Array(all) if name == "type" => {
                 all.retain(|kind| kind != "null");
                 if let [one] = &all[..] {
@@ -94,7 +112,7 @@ fn tidy(schema: &JsonObject) -> JsonObject {
             }
             Value::Array(all) => {
                 let inner = all.iter_mut().filter_map(Value::as_object_mut);
-                inner.for_each(|inner| *inner = tidy(inner));
+                inner.for_each(|inner| *inner = tidy(inner, nulls));
             }
             _ => {}
         }

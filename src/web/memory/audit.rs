@@ -110,7 +110,7 @@ async fn answer(req: &HttpRequest, state: &State) -> Result<HttpResponse, Error>
     let subject = user.map(|user| subject(state, user));
     let rows = state
         .store
-        .audit(subject, after_number(&query)?, limit)
+        .audit(subject, after_number(query.get("cursor"))?, limit)
         .await;
     let rows = rows.map_err(|_| Error::StoreDown)?;
     let last = rows.last().filter(|_| rows.len() as u64 == limit);

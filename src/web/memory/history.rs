@@ -14,10 +14,11 @@ use crate::{
     web::{fault::Fault, identity, openapi::Known, query::Query, server::graph},
 };
 use actix_web::{HttpRequest, HttpResponse};
+use rmcp::schemars::{self, JsonSchema};
 use serde::Serialize;
 
 /// A page of it.
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Serialize, utoipa::ToSchema, JsonSchema)]
 pub struct History {
     /// The last superseded first.
     pub history: Vec<Past>,
@@ -26,7 +27,7 @@ pub struct History {
 }
 
 /// A value that held once.
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Serialize, utoipa::ToSchema, JsonSchema)]
 pub struct Past {
     /// Its topic.
     pub topic: String,
@@ -102,7 +103,7 @@ async fn answer(req: &HttpRequest, graph: &Graph) -> Result<HttpResponse, Error>
     let wanted = HistoryWanted {
         topic: query.get("topic").map(str::to_owned),
         key: query.get("key").map(str::to_owned),
-        after: after_number(&query)?,
+        after: after_number(query.get("cursor"))?,
         limit: limit(&query)?,
     };
     let user = identity::some_user(req)?;

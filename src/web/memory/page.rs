@@ -13,7 +13,13 @@ pub fn limit(query: &Query) -> Result<u64, Error> {
     let Some(limit) = query.get("limit") else {
         return Ok(LIMIT);
     };
-    let limit = limit.parse().ok().filter(|n| (1..=MOST).contains(n));
+    // What is no number is no limit either.
+    limited(Some(limit.parse().unwrap_or(0)))
+}
+
+/// How many that comes to.
+pub fn limited(limit: Option<u64>) -> Result<u64, Error> {
+    let limit = Some(limit.unwrap_or(LIMIT)).filter(|n| (1..=MOST).contains(n));
     limit.ok_or_else(|| Error::invalid("limit", format!("takes 1 to {MOST}")))
 }
 
@@ -27,23 +33,23 @@ pub fn cursor(row: &str) -> String {
 
 /// The row that a cursor goes on after.
 pub fn after(query: &Query) -> Result<Option<String>, Error> {
-    let Some(cursor) = query.get("cursor") else {
-        return Ok(None);
-    };
+    query.get("cursor").map(row).transpose()
+}
+
+fn row(cursor: &str) -> Result<String, Error> {
     let pairs = cursor.as_bytes().chunks(2).map(|pair| {
         let pair = std::str::from_utf8(pair).ok().filter(|p| p.len() == 2)?;
         u8::from_str_radix(pair, 16).ok()
     });
     let bytes: Option<Vec<u8>> = pairs.collect();
     let row = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    row.map(Some).ok_or_else(no_cursor)
+    row.ok_or_else(no_cursor)
 }
 
 /// The number that a cursor goes on after.
-pub fn after_number(query: &Query) -> Result<Option<i64>, Error> {
-    let row = after(query)?;
-    row.map(|row| row.parse().map_err(|_| no_cursor()))
-        .transpose()
+pub fn after_number(cursor: Option<&str>) -> Result<Option<i64>, Error> {
+    let number = |cursor| row(cursor)?.parse().map_err(|_| no_cursor());
+    cursor.map(number).transpose()
 }
 
 /// It is none of ours.
