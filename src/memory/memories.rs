@@ -258,6 +258,13 @@ mod tests {
             turn("a", 1, "Where do lemurs live?", "On Madagascar."),
             turn("b", 2, "Thanks", "You are welcome."),
         ];
+        let turns = turns.map(|turn| {
+            let conversation = turn.id.clone();
+            Arc::new(KeptTurn {
+                conversation,
+                ..(*turn).clone()
+            })
+        });
         let memories = Memories::of(&turns);
         assert_eq!(found(&memories, "Madagascar")[0], "a");
         assert_eq!(found(&memories, "lemurs of Madagascar")[0], "a");

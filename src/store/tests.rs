@@ -20,7 +20,8 @@ fn keep(store: &Store, n: usize, query: &str) -> oneshot::Receiver<Ack> {
         query: query.into(),
         answer: "An answer of some length, as they are. ".repeat(20),
         status: TurnStatus::Complete,
-        began_ms: n as i64 + 1,
+        // What is older than `memory.keep_turns` would be swept away.
+        began_ms: now_ms() + n as i64,
     };
     store.enqueue(Command::Keep(Arc::new(writeback), reply));
     ack

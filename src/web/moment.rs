@@ -8,6 +8,8 @@ use time::{
     format_description::well_known::{Iso8601, Rfc3339},
 };
 
+/// Smaller numbers are years or mistakes, not times.
+const SECONDS_BEGIN: f64 = 1e8;
 /// Seconds of the year 5138; as milliseconds, 1973.
 const SECONDS_END: f64 = 1e11;
 
@@ -28,6 +30,9 @@ pub fn moment(field: impl FnOnce() -> String, value: &Value) -> Result<i64, Erro
 }
 
 fn unix(number: f64) -> Option<i64> {
+    if number.abs() < SECONDS_BEGIN {
+        return None;
+    }
     let ms = match number.abs() < SECONDS_END {
         true => number * 1000.0,
         false => number,
@@ -86,6 +91,8 @@ mod tests {
             json!(null),
             json!([1]),
             json!(1e300),
+            json!("2026"),
+            json!(2026),
             json!(""),
         ] {
             assert!(moment(|| "ts".into(), &value).is_err(), "{value}");
