@@ -3,7 +3,7 @@
 
 use crate::support::{Events, Process};
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const STREAMS: usize = 50;
 
@@ -19,8 +19,22 @@ const PACE: [&str; 6] = [
 
 async fn stream(server: &Process, user: &str) -> Events {
     let mut stream = server.task(user, json!({"query": "hi"})).await.unwrap();
-    assert_eq!(stream.next().await.unwrap().name, "recalled");
+    // Where nothing comes for seconds, a sign of life does.
+    let first = stream.next().await.unwrap();
+    let alive = first.name == "recalled" || !first.comments.is_empty();
+    assert!(alive, "{first:?}");
     stream
+}
+
+/// What was recalled: the first event that is no sign of life.
+async fn recalled(stream: &mut Events) -> Value {
+    loop {
+        let event = stream.next().await.unwrap();
+        if event.name == "recalled" {
+            return event.json();
+        }
+        assert!(event.data.is_empty(), "{event:?}");
+    }
 }
 
 /// Waits until readiness says that it drains; what it answered.
@@ -50,7 +64,7 @@ async fn fifty_streams_complete_and_nothing_is_lost() {
     server.restart().await;
     for user in &users {
         let mut stream = server.task(user, json!({"query": "again"})).await.unwrap();
-        let recalled = stream.next().await.unwrap().json();
+        let recalled = recalled(&mut stream).await;
         assert_eq!(recalled["items"].as_array().unwrap().len(), 1, "{recalled}");
     }
 }
@@ -67,7 +81,7 @@ async fn a_detached_task_is_waited_for_as_well() {
     assert_eq!(server.ended().await, Some(0), "{}", server.said());
     server.restart().await;
     let mut stream = server.task("ada", json!({"query": "again"})).await.unwrap();
-    let recalled = stream.next().await.unwrap().json();
+    let recalled = recalled(&mut stream).await;
     assert_eq!(
         recalled["items"].as_array().unwrap().len(),
         1,

@@ -1,8 +1,11 @@
 //! What lists have in common: how much of one is asked for, where it goes on, and times.
 
-use crate::{error::Error, web::query::Query};
+use crate::{
+    error::Error,
+    web::{moment::moment, query::Query},
+};
+use serde_json::Value;
 use std::fmt::Write;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Of a page, unless asked otherwise; and at most.
 const LIMIT: u64 = 50;
@@ -57,18 +60,14 @@ pub fn no_cursor() -> Error {
     Error::invalid("cursor", "takes the `next` of the page before")
 }
 
-/// A moment, in Unix milliseconds.
-pub fn moment(text: &str) -> Result<i64, Error> {
-    if let Ok(ms) = text.parse() {
-        return Ok(ms);
-    }
-    let wrong = |_| {
-        let detail = "takes a time as 2026-11-25T17:00:00Z (RFC 3339), or Unix milliseconds";
-        Error::invalid("as_of", detail)
-    };
+/// The moment that `as_of` names, in Unix milliseconds.
+pub fn as_of(text: &str) -> Result<i64, Error> {
     // In a query a plus is a space.
-    let at = OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339).map_err(wrong)?;
-    Ok((at.unix_timestamp_nanos() / 1_000_000) as i64)
+    let text = match text.rfind(' ') {
+        Some(at) if at > "2026-11-25".len() => text.replace(' ', "+"),
+        _ => text.to_owned(),
+    };
+    moment(|| "as_of".into(), &Value::String(text))
 }
 
 #[cfg(test)]
@@ -99,15 +98,15 @@ mod tests {
         for odd in ["limit=0", "limit=201", "limit=x", "limit=-1"] {
             assert_eq!(limit(&query(odd)).unwrap_err().field(), Some("limit"));
         }
-        assert_eq!(moment("1700000000123").unwrap(), 1_700_000_000_123);
+        assert_eq!(as_of("1700000000123").unwrap(), 1_700_000_000_123);
         assert_eq!(
-            moment("2023-11-14T22:13:20.123Z").unwrap(),
+            as_of("2023-11-14T22:13:20.123Z").unwrap(),
             1_700_000_000_123
         );
         assert_eq!(
-            moment("2023-11-15T00:13:20.123 02:00").unwrap(),
+            as_of("2023-11-15T00:13:20.123 02:00").unwrap(),
             1_700_000_000_123
         );
-        assert_eq!(moment("yesterday").unwrap_err().field(), Some("as_of"));
+        assert_eq!(as_of("yesterday").unwrap_err().field(), Some("as_of"));
     }
 }

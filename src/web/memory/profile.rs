@@ -4,7 +4,7 @@ use super::{
     Detailed, Shown, Slots, audit,
     etag::{is_known, on_version, tag},
     known,
-    page::moment,
+    page::as_of,
     shown::Past,
     slots, write,
 };
@@ -46,7 +46,7 @@ async fn answer(req: &HttpRequest, graph: &Graph) -> Result<HttpResponse, Error>
     let state = &graph.state;
     let query = Query::read(req, &["detail", "as_of"])?;
     let detail = query.flag("detail")?;
-    let as_of = query.get("as_of").map(moment).transpose()?;
+    let as_of = query.get("as_of").map(as_of).transpose()?;
     let user = identity::some_user(req)?;
     audit::note(graph, req, &user, "read profile").await?;
     if let Some(as_of) = as_of {
