@@ -133,7 +133,7 @@ async fn on_postgresql_and_at_another_server_too() {
     )
     .await;
     let hits = search(&one, "ada", json!({"query": "鹦鹉"})).await;
-    assert_eq!(ids(&hits), ["8"]);
+    assert_eq!(ids(&hits)[0], "8");
 }
 
 #[tokio::test]

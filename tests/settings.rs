@@ -153,7 +153,8 @@ async fn odd_settings_are_refused() {
 #[tokio::test]
 async fn turns_that_are_too_old_go_and_the_profile_stays() {
     for url in [String::new(), postgres::database()] {
-        let place = Place::new(url);
+        let mut place = Place::new(url);
+        place.config.memory.keep_turns = 180;
         let old = now() - 181 * DAY;
         {
             let open = place.open();

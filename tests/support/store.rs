@@ -22,6 +22,8 @@ impl Place {
     pub fn new(url: String) -> Place {
         let dir = tempfile::tempdir().expect("temp dir");
         let mut config = Config::default();
+        // Tests tell times of their own; what is too old would be swept away.
+        config.memory.keep_turns = 0;
         config.server.data = dir.path().join("data");
         config.store.url = url;
         // Where it matters a test says so: a busy machine is no outage.
