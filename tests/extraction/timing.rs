@@ -49,8 +49,8 @@ async fn turns_are_gathered_until_there_are_enough_or_a_conversation_ends() {
     let log = reader.until(|log| log.chats().len() == 3).await;
     assert!(shown(log.chats()[2]).contains("so long"));
     all_read(&app).await;
-    let items = "{\"id\": \"i1\", \"ts\": 1, \"text\": \"imported words\"}\n\
-        {\"id\": \"i2\", \"ts\": 2, \"role\": \"assistant\", \"text\": \"not theirs\"}";
+    let items = "{\"id\": \"i1\", \"ts\": 1700000001, \"text\": \"imported words\"}\n\
+        {\"id\": \"i2\", \"ts\": 1700000002, \"role\": \"assistant\", \"text\": \"not theirs\"}";
     for (path, user) in [("?extract=true", "ada"), ("", "bob")] {
         let url = app.url(&format!("/api/v1/memory/turns{path}"));
         let request = app.http.post(url).header("x-user-id", user);
