@@ -1,4 +1,4 @@
-//! What is in memory of the users who are here now: profile and latest turns, shared by all
+//! What is in memory of the users who are here now: profile and turns, shared by all
 //! workers, bounded in bytes. Only what was read from the store or committed to it gets in; a
 //! user's `mark`, which each of their commits raises, and a generation that the committer raises
 //! keep a slow reader from putting back what a commit has just outdated.

@@ -28,7 +28,7 @@ use std::rc::Rc;
     params(
         Known,
         ("detail" = Option<bool>, Query, description = "With the origin of each value"),
-        ("as_of" = Option<String>, Query, description = "As it was then (RFC 3339, or Unix milliseconds); without a version"),
+        ("as_of" = Option<String>, Query, description = "As it was then (ISO 8601, or a Unix time); without a version"),
         ("If-None-Match" = Option<String>, Header, description = "The version that is known already"),
     ),
     responses(
