@@ -3,6 +3,9 @@
 //! the turn before is never earlier than the memories recalled for that turn; and a restart or
 //! another replica sends the same bytes.
 
+#[path = "prefix_cache/native.rs"]
+mod native;
+
 use crate::support::{App, http::send, postgres, spawn_app, spawn_app_in, upstream::*};
 use serde_json::{Value, json};
 use sundynix::config::{BackendConfig, Config};
@@ -151,25 +154,6 @@ async fn each_turn_begins_as_the_turn_before() {
         "it is no test if nothing is recalled"
     );
     assert!(written(&sent[0]).0.contains("<user_profile "));
-    for two in sent.windows(2) {
-        goes_on(&two[0], &two[1]);
-    }
-}
-
-/// As long as the history is within `memory.history_tokens`: beyond that its oldest turns go.
-#[tokio::test]
-async fn native_turns_begin_as_the_turn_before_while_all_of_them_fit() {
-    let upstream = Upstream::start();
-    let app = spawn_app(at(&upstream, "")).await;
-    prepare(&app).await;
-    let mut sent = Vec::new();
-    for number in 0..TURNS {
-        let query = format!("{} ({number})", ASKED[number % ASKED.len()]);
-        let body = json!({"query": query, "system": SYSTEM, "conversation": "talk"});
-        let events = app.task("ada", body).await.unwrap().all().await;
-        assert_eq!(events.last().unwrap().json()["memory"], "recorded");
-        sent.push(last(&upstream));
-    }
     for two in sent.windows(2) {
         goes_on(&two[0], &two[1]);
     }

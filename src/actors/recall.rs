@@ -228,6 +228,8 @@ fn pass(state: &State, prompt: &Port<Recalled>, turn: Turn<Asked>, found: Found)
                     Ask::Native(task) => task.conversation.as_deref(),
                     Ask::Chat(_) => None,
                 };
+                let context = state.pool.context(&asked.model);
+                let wanted = wanted.map(|name| (name, state.config.memory.history_share(context)));
                 let picked = select(
                     &state.config.memory,
                     &resident,

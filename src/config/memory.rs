@@ -62,6 +62,18 @@ impl Default for MemoryConfig {
     }
 }
 
+impl MemoryConfig {
+    /// Tokens that memory and prompt may take of a backend's context, where that is known.
+    pub fn share(&self, context: Option<usize>) -> usize {
+        context.map_or(usize::MAX, |context| context * self.context_percent / 100)
+    }
+
+    /// Tokens of a native conversation's own turns.
+    pub fn history_share(&self, context: Option<usize>) -> usize {
+        self.history_tokens.min(self.share(context))
+    }
+}
+
 /// Memory for everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]

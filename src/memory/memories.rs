@@ -4,6 +4,7 @@
 
 use super::{
     KeptTurn, TurnId,
+    history::{Told, history_tokens, told},
     rank::{Doc, Explain, Index, Query},
 };
 use std::{
@@ -16,8 +17,8 @@ use std::{
 pub const INDEXED_TURNS: usize = 20_000;
 /// From so many documents on a search is work for the blocking pool.
 const MANY: usize = 1_000;
-/// Replaced documents are searched around until there are so many, and a quarter of all.
-const STALE: usize = 64;
+/// A replaced document leaves its number empty, until so many are, and a quarter of all.
+const EMPTY: usize = 64;
 /// Tool loops that may be going on at the same time.
 const PICKS: usize = 16;
 
@@ -34,10 +35,10 @@ struct Kept {
     index: Index,
     /// The turn of each document, by its number.
     turns: Vec<Arc<KeptTurn>>,
+    /// And what it takes as history.
+    tokens: Vec<u32>,
     /// Each turn's documents.
     places: HashMap<TurnId, Vec<usize>>,
-    /// Documents whose text was replaced.
-    stale: HashSet<usize>,
     /// What the index took when it was made, and a guess at what was added since.
     bytes: usize,
 }
@@ -71,7 +72,8 @@ impl Memories {
     pub fn remember(&self, turn: &Arc<KeptTurn>) {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         kept.add(turn);
-        if kept.stale.len() > STALE.max(kept.turns.len() / 4) || kept.places.len() > most() {
+        let empty = kept.turns.len() - kept.index.len();
+        if empty > EMPTY.max(kept.turns.len() / 4) || kept.places.len() > most() {
             kept.rebuild();
         }
     }
@@ -100,14 +102,11 @@ impl Memories {
     pub fn rank(&self, query: &Query<'_>, k: usize) -> Vec<Ranked> {
         let kept = self.read();
         let mut found: Vec<Ranked> = Vec::new();
-        // Both sides of a turn may be among them, and some may be stale.
-        for hit in kept.index.search(query, 2 * k + kept.stale.len()) {
+        // Both sides of a turn may be among them.
+        for hit in kept.index.search(query, 2 * k) {
             let (Some(turn), Some(doc)) = (kept.turns.get(hit.doc), kept.index.doc(hit.doc)) else {
                 continue;
             };
-            if kept.stale.contains(&hit.doc) {
-                continue;
-            }
             match found.iter().position(|ranked| ranked.turn.id == turn.id) {
                 Some(at) => found[at].texts.push(doc.text.clone()),
                 None if found.len() < k => found.push(Ranked {
@@ -120,6 +119,25 @@ impl Memories {
             }
         }
         found
+    }
+
+    /// The conversation's last turns that fit into a budget, oldest first, without some.
+    pub fn told(
+        &self,
+        conversation: &str,
+        budget: usize,
+        without: impl Fn(&KeptTurn) -> bool,
+    ) -> Vec<Told> {
+        let kept = self.read();
+        let docs = kept.index.session_docs(conversation).iter();
+        let docs = docs.map(|&doc| doc as usize);
+        let mut turns: Vec<_> = docs
+            .map(|doc| (&kept.turns[doc], kept.tokens[doc] as usize))
+            .collect();
+        turns.sort_by_key(|(turn, _)| (turn.at_ms, &turn.id));
+        turns.dedup_by_key(|(turn, _)| &turn.id);
+        turns.retain(|(turn, _)| !without(turn));
+        told(turns.into_iter(), budget)
     }
 
     /// What a turn's first step recalled, if it is not too long ago.
@@ -158,6 +176,7 @@ impl Kept {
         };
         let mut sides = vec![(user, &turn.query), ("assistant", &turn.answer)];
         sides.retain(|(_, text)| !text.is_empty());
+        let tokens = u32::try_from(history_tokens(turn)).unwrap_or(u32::MAX);
         let mut places = Vec::new();
         for place in self.places.remove(&turn.id).unwrap_or_default() {
             // A side that is there already stays.
@@ -168,11 +187,12 @@ impl Kept {
                 let at = sides.iter().position(same);
                 at.map(|at| sides.remove(at)).is_some()
             });
+            self.turns[place] = turn.clone();
+            self.tokens[place] = tokens;
             if same {
-                self.turns[place] = turn.clone();
                 places.push(place);
             } else {
-                self.stale.insert(place);
+                self.index.remove(place);
             }
         }
         for (role, text) in sides {
@@ -186,11 +206,12 @@ impl Kept {
                 text: text.clone(),
             });
             self.turns.push(turn.clone());
+            self.tokens.push(tokens);
         }
         self.places.insert(turn.id.clone(), places);
     }
 
-    /// Makes it anew of the newest turns, without what is stale.
+    /// Makes it anew of the newest turns.
     fn rebuild(&mut self) {
         let places = std::mem::take(&mut self.places);
         let turns = places
@@ -206,9 +227,8 @@ impl Kept {
     }
 
     fn live(&self) -> HashSet<(&str, &str)> {
-        let live = (0..self.turns.len()).filter(|place| !self.stale.contains(place));
         let doc = |place| self.index.doc(place).map(|doc| (&*doc.id, &*doc.text));
-        live.filter_map(doc).collect()
+        (0..self.turns.len()).filter_map(doc).collect()
     }
 }
 
@@ -291,7 +311,8 @@ mod tests {
         for n in 0..200 {
             memories.remember(&turn("a", 1, "A pet?", &format!("Take number{n}.")));
         }
-        assert!(memories.len() < 100, "{}", memories.len());
+        assert_eq!(memories.len(), 2);
+        assert!(memories.read().turns.len() < 100);
         assert_eq!(
             memories,
             Memories::of(&[turn("a", 1, "A pet?", "Take number199.")])

@@ -3,6 +3,7 @@
 
 mod explicit;
 pub mod extract;
+mod history;
 mod kept;
 mod learn;
 mod mask;
@@ -18,6 +19,7 @@ mod topics;
 mod undelivered;
 
 pub use explicit::{Op, Statement, forget_matches, statements};
+pub use history::{Told, window, within};
 pub use kept::{KEPT_BYTES, KeptText, kept};
 pub use learn::Fact;
 pub use mask::{MASKED, masked};
@@ -26,9 +28,7 @@ pub use profile::{Change, Profile, SLOT_NAME_BYTES, Slot, Source};
 pub use resident::{RECENT_TURNS, Resident, Residents};
 pub use rules::{Applied, Held, Rules, Topic};
 pub use screen::suspicious;
-pub use select::{
-    ANSWER_CHARS, Asking, QUERY_CHARS, Selection, excerpt, history_tokens, query_hash, select,
-};
+pub use select::{ANSWER_CHARS, Asking, QUERY_CHARS, Selection, excerpt, query_hash, select};
 pub use settings::Settings;
 pub use undelivered::{Undelivered, Untold};
 

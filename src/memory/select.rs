@@ -2,13 +2,13 @@
 //! without those the request carries already. Every call of a tool loop gets what its first got.
 
 use super::{
-    KeptTurn, RECENT_TURNS, Ranked, Resident, TurnId, est_tokens, rank::Explain, rank::Query,
+    KeptTurn, RECENT_TURNS, Ranked, Resident, Told, TurnId, est_tokens, history::AROUND,
+    rank::Explain, rank::Query,
 };
 use crate::{config::MemoryConfig, prompt::RecalledTurn};
 use std::{
     collections::HashSet,
     hash::{DefaultHasher, Hasher},
-    sync::Arc,
 };
 
 /// How much of a recalled query is shown, in characters.
@@ -20,8 +20,6 @@ const ELSEWHERE: usize = 8;
 /// What the turns before the last are worth beside the best answer, which is worth 1: a quarter of
 /// this, an eighth, and so on.
 const LATEST: f64 = 0.5;
-/// What stands around a turn in the prompt (a date, two roles), in tokens.
-const AROUND: usize = 10;
 
 /// Turns looked at that answer what is asked.
 const RANKED: usize = 24;
@@ -69,12 +67,12 @@ pub struct Selection {
     /// Turns that matter now, most relevant first.
     pub memories: Vec<RecalledTurn>,
     /// The asked conversation's last turns, oldest first.
-    pub history: Vec<Arc<KeptTurn>>,
+    pub history: Vec<Told>,
 }
 
 /// Picks. `ranked` answers what is asked; `this` is the turn that asks; `present` the hashes of the
 /// user messages it carries; `goes_on`: it is a step of a tool loop after its first, and sees what
-/// that one saw; `conversation` is the one whose last turns come back.
+/// that one saw; `conversation` is the one whose last turns come back, and their tokens.
 pub fn select(
     config: &MemoryConfig,
     resident: &Resident,
@@ -82,7 +80,7 @@ pub fn select(
     this: &TurnId,
     present: &HashSet<u64>,
     goes_on: bool,
-    conversation: Option<&str>,
+    conversation: Option<(&str, usize)>,
 ) -> Selection {
     if goes_on && let Some(picked) = resident.memories.picked(this) {
         return Selection {
@@ -101,13 +99,10 @@ pub fn select(
         let others = others.filter(|turn| turn.id != *this);
         others.take(RECENT_TURNS - 1 - ELSEWHERE)
     };
-    let history = match conversation {
-        None => Vec::new(),
-        Some(name) => {
-            let turns = others().filter(|turn| *turn.conversation == *name);
-            last(turns, config.history_tokens)
-        }
-    };
+    let history = conversation.map_or_else(Vec::new, |(name, tokens)| {
+        let memories = &resident.memories;
+        memories.told(name, tokens, |turn| is(turn, this))
+    });
     let best = ranked.first().map_or(1.0, |best| best.score);
     let answers = ranked
         .iter()
@@ -125,7 +120,8 @@ pub fn select(
         let tokens = tokens(turn);
         let nothing = turn.query.is_empty() && turn.answer.is_empty();
         let there = |id: &TurnId| {
-            history.iter().any(|h| h.id == *id) || picked.iter().any(|p| p.turn.id == *id)
+            history.iter().any(|told| told.turn.id == *id)
+                || picked.iter().any(|p| p.turn.id == *id)
         };
         if nothing || tokens > left || there(&turn.id) {
             continue;
@@ -162,26 +158,6 @@ fn is(turn: &KeptTurn, this: &TurnId) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// The last whole turns that fit, oldest first. A turn that lacks one side stays out: two messages
-/// of one role in a row are an error with some chat templates.
-fn last<'a>(turns: impl Iterator<Item = &'a Arc<KeptTurn>>, budget: usize) -> Vec<Arc<KeptTurn>> {
-    let mut left = budget;
-    let mut history: Vec<_> = turns
-        .filter(|turn| !turn.query.is_empty() && !turn.answer.is_empty())
-        .map_while(|turn| {
-            left = left.checked_sub(history_tokens(turn))?;
-            Some(turn.clone())
-        })
-        .collect();
-    history.reverse();
-    history
-}
-
-/// What a turn costs as history.
-pub fn history_tokens(turn: &KeptTurn) -> usize {
-    est_tokens(&turn.query) + est_tokens(&turn.answer) + AROUND
-}
-
 /// What it costs as a memory.
 fn tokens(turn: &KeptTurn) -> usize {
     let query = est_tokens(&excerpt(&turn.query, QUERY_CHARS));
@@ -210,7 +186,7 @@ pub fn query_hash(query: &str) -> u64 {
 mod tests {
     use super::*;
     use crate::memory::{Memories, TurnStatus};
-    use std::collections::VecDeque;
+    use std::{collections::VecDeque, sync::Arc};
 
     fn turn(id: &str, conversation: &str, query: &str, answer: &str) -> Arc<KeptTurn> {
         Arc::new(KeptTurn {
@@ -247,10 +223,10 @@ mod tests {
             &this.into(),
             &present,
             false,
-            c,
+            c.map(|name| (name, MemoryConfig::default().history_tokens)),
         );
         let memories = found.memories.iter().map(|m| m.turn.id.to_string());
-        let history = found.history.iter().map(|t| t.id.to_string());
+        let history = found.history.iter().map(|told| told.turn.id.to_string());
         (memories.collect(), history.collect())
     }
 
@@ -278,20 +254,20 @@ mod tests {
     fn budgets_hold_and_history_is_whole() {
         let long = "word ".repeat(2_000);
         let user = resident([
-            turn("old", "c", "q", "a"),
-            turn("long", "c", &long, &long),
-            turn("mid", "c", "q", &"字".repeat(1_900)),
-            turn("new", "c", "q", "a"),
+            turn("a-old", "c", "q", "a"),
+            turn("b-long", "c", &long, &long),
+            turn("c-mid", "c", "q", &"字".repeat(1_900)),
+            turn("d-new", "c", "q", "a"),
         ]);
         let (memories, history) = picked(&user, "x", &[], Some("c"));
         assert_eq!(
             history,
-            ["mid", "new"],
+            ["c-mid", "d-new"],
             "stops at the first that does not fit"
         );
         assert_eq!(
             memories,
-            ["long", "old"],
+            ["b-long", "a-old"],
             "an excerpt of it may still be recalled"
         );
         let found = select(

@@ -8,7 +8,8 @@ use super::{
     tongue::{Headings, named, written},
 };
 use crate::memory::{
-    ANSWER_CHARS, KeptTurn, Profile, QUERY_CHARS, Slot, Source, est_tokens, excerpt, history_tokens,
+    ANSWER_CHARS, KeptTurn, Profile, QUERY_CHARS, Slot, Source, Told, est_tokens, excerpt, window,
+    within,
 };
 use std::{cmp::Reverse, sync::Arc};
 use time::OffsetDateTime;
@@ -20,7 +21,7 @@ pub(super) const TAG: usize = 12;
 #[derive(Default)]
 pub(super) struct Blocks {
     pub(super) profile: Option<String>,
-    pub(super) history: Vec<Arc<KeptTurn>>,
+    pub(super) history: Vec<Told>,
     pub(super) memories: Option<String>,
     pub(super) items: Vec<(Arc<str>, f64, usize)>,
 }
@@ -35,32 +36,20 @@ impl Rendering<'_> {
             .secret
             .hash("fence", [user.tenant.as_bytes(), user.user.as_bytes()]);
         tag.truncate(TAG);
-        let share = |context| context * self.memory.context_percent / 100;
-        let mut left = self.context.map_or(usize::MAX, share);
+        let mut left = self.memory.share(self.context);
         let profile = &resident.profile;
         let profile = self.profile(profile, profile_headings(profile), &tag, left);
         left -= profile.as_ref().map_or(0, |block| est_tokens(block));
-        let mut items = Vec::new();
-        let mut history: Vec<_> = recall
-            .history
-            .iter()
-            .rev()
-            .map_while(|turn| {
-                let tokens = history_tokens(turn);
-                left = left.checked_sub(tokens)?;
-                items.push((turn.id.clone(), 1.0, tokens));
-                Some(turn.clone())
-            })
-            .collect();
-        history.reverse();
+        let history = within(self.memory.history_share(self.context), left);
+        let history = window(&recall.history, history).to_vec();
+        left -= history.iter().map(|told| told.tokens).sum::<usize>();
         let headings = memories_headings(&resident.profile, &recall.memories);
         let (memories, recalled) = self.memories(&recall.memories, headings, &tag, left);
-        items.splice(
-            0..0,
-            recalled
-                .iter()
-                .map(|m| (m.turn.id.clone(), m.score, m.tokens)),
-        );
+        let recalled = recalled.iter().map(|m| (&m.turn, m.score, m.tokens));
+        let told = history.iter().rev().map(|t| (&t.turn, 1.0, t.tokens));
+        let items = recalled.chain(told);
+        let items = items.map(|(turn, score, tokens)| (turn.id.clone(), score, tokens));
+        let items = items.collect();
         Blocks {
             profile,
             history,

@@ -14,7 +14,7 @@ pub use inert::inert;
 pub use rendering::Rendering;
 pub use template::Prompts;
 
-use crate::memory::{KeptTurn, Resident, Selection};
+use crate::memory::{KeptTurn, Resident, Selection, Told};
 use std::sync::Arc;
 
 /// How recall went.
@@ -59,7 +59,7 @@ pub struct Recall {
     /// The turns that matter now, most relevant first.
     pub memories: Vec<RecalledTurn>,
     /// Native surface: the conversation's last turns, oldest first.
-    pub history: Vec<Arc<KeptTurn>>,
+    pub history: Vec<Told>,
 }
 
 /// One recalled turn.

@@ -1,9 +1,8 @@
 //! The request of a native task: there is no body to edit, so it is built.
 
-use crate::{chat::NativeAsk, config::Params, error::Error, memory::KeptTurn};
+use crate::{chat::NativeAsk, config::Params, error::Error, memory::Told};
 use bytes::Bytes;
 use serde::Serialize;
-use std::sync::Arc;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -32,7 +31,7 @@ pub(super) fn build(
     task: &NativeAsk,
     model: &str,
     system: &str,
-    history: &[Arc<KeptTurn>],
+    history: &[Told],
     query: &str,
 ) -> Result<Bytes, Error> {
     let message = |role, content| Message { role, content };
@@ -40,7 +39,7 @@ pub(super) fn build(
     if !system.is_empty() {
         messages.push(message("system", system));
     }
-    for turn in history {
+    for Told { turn, .. } in history {
         messages.push(message("user", &turn.query));
         messages.push(message("assistant", &turn.answer));
     }

@@ -3,11 +3,12 @@ use crate::{
     chat::NativeAsk,
     config::PromptConfig,
     memory::{
-        KeptTurn, Profile, Resident, Selection, Slot, Source, TurnStatus, est_tokens, select,
+        KeptTurn, Memories, Profile, Resident, Selection, Slot, Source, TurnStatus, est_tokens,
+        select,
     },
 };
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 /// A rendering's surroundings; tests change what they are about.
 struct Scene {
@@ -67,12 +68,14 @@ fn resident(slots: &[(&str, &str, &str)], turns: &[(&str, &str, &str)]) -> Arc<R
             status: TurnStatus::Complete,
         })
     };
+    let turns: VecDeque<_> = turns.iter().map(turn).collect();
     Arc::new(Resident {
         profile: Profile {
             version: 7,
             slots: slots.iter().enumerate().map(slot).collect(),
         },
-        turns: turns.iter().map(turn).collect(),
+        memories: Arc::new(Memories::of(&turns)),
+        turns,
         ..Resident::default()
     })
 }
@@ -86,7 +89,7 @@ fn recall(resident: &Arc<Resident>, conversation: Option<&str>) -> Recall {
         &"now".into(),
         &HashSet::new(),
         false,
-        conversation,
+        conversation.map(|name| (name, config.history_tokens)),
     );
     Recall::of(resident.clone(), picked)
 }
