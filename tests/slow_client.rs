@@ -41,7 +41,6 @@ fn endless() -> Script {
         .collect()
 }
 
-#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_dropped() {
     let upstream = Upstream::start();

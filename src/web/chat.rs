@@ -11,6 +11,7 @@ use super::{
     identity,
     incoming::Incoming,
     openapi::{Attitude, Caller, ChatRequest},
+    paced::{self, Paced},
     relay::{PING, Part, Relay},
     unwritten::Unwritten,
 };
@@ -23,7 +24,7 @@ use crate::{
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::{future::LocalBoxFuture, stream};
-use std::{convert::Infallible, rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::time::{Interval, interval, timeout};
 
 /// The head of a stream waits so long for the first content: until then an error has a status of
@@ -69,7 +70,7 @@ async fn answer(
         ask: Ask::Chat(body),
     };
     match streams {
-        true => streamed(graph, case, submitted, &request_id).await,
+        true => streamed(req, graph, case, submitted, &request_id).await,
         false => whole(graph, case, submitted, &request_id).await,
     }
 }
@@ -122,6 +123,7 @@ type Opening = LocalBoxFuture<'static, Result<Opened<Incoming>, Failed>>;
 
 /// A stream: its head waits for the first content, for as long as a head may.
 async fn streamed(
+    req: &HttpRequest,
     graph: Rc<Graph>,
     case: Case,
     submitted: Submitted,
@@ -146,7 +148,7 @@ async fn streamed(
         // The first tick of the interval is at once: the head leaves with it.
         Err(_slow) => At::Opening(opening, interval(PING), memory),
     };
-    Ok(fault::sse(&mut response).streaming(parts(from)))
+    Ok(paced::answer(req, fault::sse(&mut response), parts(from)))
 }
 
 /// Where a stream is.
@@ -158,32 +160,32 @@ enum At {
 }
 
 /// The stream: events as they come, then how memory went, then the end.
-fn parts(from: At) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
+fn parts(from: At) -> impl stream::Stream<Item = Paced> {
     stream::unfold(Some(from), |at| async move {
-        let (bytes, at) = match at? {
+        let (bytes, count, at) = match at? {
             At::Opening(mut opening, mut ping, memory) => tokio::select! {
                 biased;
                 opened = &mut opening => match opened {
                     Ok(opened) => {
                         let told = extras(&opened).map(|(name, value)| format!(": {name}: {value}\n"));
                         let relay = Box::new(Relay::verbatim(opened, memory));
-                        (Bytes::from(told.concat() + "\n"), Some(At::Relay(relay)))
+                        (Bytes::from(told.concat() + "\n"), 1, Some(At::Relay(relay)))
                     }
-                    Err(failed) => (error_event(&failed), None),
+                    Err(failed) => (error_event(&failed), 1, None),
                 },
-                _ = ping.tick() => (QUIET, Some(At::Opening(opening, ping, memory))),
+                _ = ping.tick() => (QUIET, 1, Some(At::Opening(opening, ping, memory))),
             },
             At::Relay(mut relay) => match relay.part().await {
-                Part::Events(events) => (events, Some(At::Relay(relay))),
-                Part::Quiet => (QUIET, Some(At::Relay(relay))),
+                Part::Events(events, count) => (events, count, Some(At::Relay(relay))),
+                Part::Quiet => (QUIET, 1, Some(At::Relay(relay))),
                 Part::End(kept) => {
                     let end = format!(": memory {}\n\ndata: [DONE]\n\n", kept.name());
-                    (end.into(), None)
+                    (end.into(), 1, None)
                 }
-                Part::Failed(failed) => (error_event(&failed), None),
+                Part::Failed(failed) => (error_event(&failed), 1, None),
             },
         };
-        Some((Ok(bytes), at))
+        Some(((bytes, count), at))
     })
 }
 

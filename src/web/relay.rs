@@ -50,8 +50,8 @@ pub struct Relay {
 
 /// What a pass-through surface does next.
 pub enum Part {
-    /// Whole events, as they came.
-    Events(Bytes),
+    /// Whole events, as they came, and how many at most.
+    Events(Bytes, usize),
     /// A sign of life is due.
     Quiet,
     /// All came; the turn is durable, or is said not to be.
@@ -103,7 +103,7 @@ impl Relay {
                 return piece;
             }
             match self.part().await {
-                Part::Events(_) => {}
+                Part::Events(..) => {}
                 Part::Quiet => return Piece::Quiet,
                 Part::Failed(error) => return Piece::Failed(error),
                 Part::End(memory) => {
@@ -139,9 +139,9 @@ impl Relay {
                 }
                 () = &mut self.deadline => Some(Err(Error::Timeout("the answer"))),
             };
-            let seen = match read {
+            let (seen, count) = match read {
                 Some(Ok(events)) => {
-                    let seen = self.look(&events);
+                    let seen = (self.look(&events), events.ends.len());
                     self.incoming.recycle(events);
                     seen
                 }
@@ -150,7 +150,7 @@ impl Relay {
             };
             if !seen.is_empty() || !self.ready.is_empty() {
                 self.quiet = false;
-                return Part::Events(seen);
+                return Part::Events(seen, count);
             }
         }
     }

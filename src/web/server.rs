@@ -4,7 +4,8 @@
 //! dropped bodies still write to it. A second signal ends at once.
 
 use super::{
-    backends, chat, fault::only, health, identity, mcp, memory, models, openapi, stalled, tasks,
+    backends, chat, fault::only, health, identity, listen::listen, mcp, memory, models, openapi,
+    tasks,
 };
 use crate::{
     actors::memory::MemoryPort,
@@ -12,7 +13,8 @@ use crate::{
     graph::{Graph, start_memory},
     state::State,
 };
-use actix_web::{App, HttpRequest, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use actix_server::{Server, ServerHandle};
+use actix_web::{App, HttpRequest, middleware::from_fn, web};
 use std::{
     cell::RefCell,
     io,
@@ -34,13 +36,8 @@ use tokio::{
 /// whose time is over.
 const WATCH: Duration = Duration::from_millis(250);
 
-/// Connections may idle so long; SDKs keep theirs for a minute or so.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
 /// How often a drain looks whether turns still run.
 const LOOK: Duration = Duration::from_millis(10);
-/// The head of a request may take so long to arrive.
-const REQUEST_HEAD: Duration = Duration::from_secs(30);
 
 /// What the connections may still take once no turn runs any more.
 const LAST_BYTES: u64 = 5;
@@ -102,27 +99,19 @@ async fn serve(
     let extraction = actix_web::rt::spawn(extraction::run(state.clone(), port.clone()));
     let (shared, next) = (state.clone(), Arc::new(AtomicUsize::new(0)));
     let patience = Duration::from_secs(state.config.limits.stalled_client_s);
-    let server = HttpServer::new(move || {
+    let app = move || {
         let graph = worker_graph(&shared, &port, &next);
         App::new()
             .app_data(graph)
             .wrap(from_fn(identity::guard))
             .configure(routes)
             .default_service(web::to(super::fault::unknown_route))
-    })
-    .workers(workers)
-    .on_connect(move |socket, _| stalled::watch(socket, patience))
-    .keep_alive(KEEP_ALIVE)
-    // Without these two a client that hangs up is not noticed for half a minute, and the second
-    // request on a connection waits 40 ms for a delayed ACK.
-    .h1_allow_half_closed(false)
-    .tcp_nodelay(true)
-    // A client may be as slow as this machine is busy: the default of 5 s answers 408 to some.
-    .client_request_timeout(REQUEST_HEAD)
-    .disable_signals()
-    .shutdown_timeout(LAST_BYTES)
-    .listen(listener)?
-    .run();
+    };
+    let builder = Server::build()
+        .workers(workers)
+        .disable_signals()
+        .shutdown_timeout(LAST_BYTES);
+    let server = listen(builder, listener, patience, app)?;
     let refresh = actix_web::rt::spawn(crate::pool::watch(state.pool.clone()));
     let ending = actix_web::rt::spawn(end(state.clone(), server.handle(), signals));
     ready(addr);

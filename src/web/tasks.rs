@@ -22,6 +22,7 @@ use super::{
     fault::{self, Fault, Surface, only},
     identity,
     openapi::{Attitude, Caller},
+    paced,
     server::graph,
 };
 use crate::{actors::gateway::Submitted, error::Error, graph::Graph, turn::Case};
@@ -90,7 +91,7 @@ async fn begin(
     if let Some(key) = &key
         && let Some(known) = state.tasks.known(&state.config.limits, key, &bytes)?
     {
-        return answer(&graph, known, wish).await;
+        return answer(req, &graph, known, wish).await;
     }
     let task = TaskRequest::read(&graph, &bytes, conversation)?;
     let (submitted, meta) = task.submitted(user.clone());
@@ -98,22 +99,27 @@ async fn begin(
     head.meta = meta;
     let case = case(&state, head)?;
     if wish == Wish::Events && key.is_none() {
-        return bound(graph, case, submitted).await;
+        return bound(req, graph, case, submitted).await;
     }
     let task = Task::new(case.turn.clone(), user, case.began_ms);
     match state.tasks.begin(task, key.map(|key| (key, &bytes[..])))? {
-        Begun::Known(known) => answer(&graph, known, wish).await,
+        Begun::Known(known) => answer(req, &graph, known, wish).await,
         Begun::New(task) => {
             rt::spawn(run(graph.clone(), task.clone(), case, submitted));
-            answer(&graph, task, wish).await
+            answer(req, &graph, task, wish).await
         }
     }
 }
 
 /// The answer to whoever asked for a detached task, new or known.
-async fn answer(graph: &Graph, task: Arc<Task>, wish: Wish) -> Result<HttpResponse, Failed> {
+async fn answer(
+    req: &HttpRequest,
+    graph: &Graph,
+    task: Arc<Task>,
+    wish: Wish,
+) -> Result<HttpResponse, Failed> {
     match wish {
-        Wish::Events => Ok(view::stream(task, 0)),
+        Wish::Events => Ok(view::stream(req, task, 0)),
         Wish::Detached => Ok(view::accepted(graph, &task)),
         Wish::Wait(most) => {
             if timeout(most, task.end()).await.is_err() {
@@ -164,7 +170,12 @@ async fn run(graph: Rc<Graph>, task: Arc<Task>, case: Case, submitted: Submitted
 }
 
 /// The events, bound to the connection: hanging up drops the pieces, and with them everything.
-async fn bound(graph: Rc<Graph>, case: Case, submitted: Submitted) -> Result<HttpResponse, Failed> {
+async fn bound(
+    req: &HttpRequest,
+    graph: Rc<Graph>,
+    case: Case,
+    submitted: Submitted,
+) -> Result<HttpResponse, Failed> {
     let turn = case.turn.clone();
     let mut pieces: Pin<Box<dyn Stream<Item = Piece>>> =
         Box::pin(exchange::run(graph, case, submitted));
@@ -180,7 +191,8 @@ async fn bound(graph: Rc<Graph>, case: Case, submitted: Submitted) -> Result<Htt
             response.insert_header(header);
         }
     }
-    Ok(fault::sse(&mut response).streaming(view::framed(first, pieces)))
+    let events = view::framed(first, pieces);
+    Ok(paced::answer(req, fault::sse(&mut response), events))
 }
 
 /// The id of the last event a viewer has seen; the header wins, for a reconnecting `EventSource`

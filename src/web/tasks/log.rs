@@ -155,11 +155,14 @@ impl Task {
         self.count.subscribe()
     }
 
-    /// The events after the first `seen`, and whether the last of all is among them or before.
-    pub fn after(&self, seen: usize) -> (Vec<Bytes>, bool) {
+    /// The events after the first `seen`, `most` at once, and whether the last of all is among them
+    /// or before.
+    pub fn after(&self, seen: usize, most: usize) -> (Vec<Bytes>, bool) {
         let log = self.lock();
-        let events = log.events.get(seen..).unwrap_or_default().to_vec();
-        (events, log.fate.status != Status::Running)
+        let rest = log.events.get(seen..).unwrap_or_default();
+        let events = &rest[..rest.len().min(most)];
+        let ended = log.fate.status != Status::Running && events.len() == rest.len();
+        (events.to_vec(), ended)
     }
 
     /// Resolves once the task has ended.

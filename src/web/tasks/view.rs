@@ -15,6 +15,7 @@ use crate::{
         fault::{self, Fault, Problem, problem},
         identity,
         openapi::Caller,
+        paced::{self, Paced, UNWRITTEN},
         query::Query,
         server::graph,
         unwritten::Kept,
@@ -25,7 +26,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     time::{Instant, Interval, interval_at, timeout},
@@ -192,7 +193,7 @@ fn view(req: &HttpRequest, graph: &Graph, id: &str) -> Result<HttpResponse, Erro
         }
     };
     let seen = last_event_id(req, query.get("last_event_id"))?;
-    let (after, ended) = task.after(seen);
+    let (after, ended) = task.after(seen, 1);
     if seen > task.count() {
         let detail = "this task has no such event";
         return Err(Error::invalid("Last-Event-ID", detail));
@@ -200,12 +201,12 @@ fn view(req: &HttpRequest, graph: &Graph, id: &str) -> Result<HttpResponse, Erro
     match ended && after.is_empty() {
         // An `EventSource` stops here.
         true => Ok(HttpResponse::NoContent().finish()),
-        false => Ok(stream(task, seen)),
+        false => Ok(stream(req, task, seen)),
     }
 }
 
 /// A viewer of a task, who has seen the first `seen` events.
-pub(super) fn stream(task: Arc<Task>, seen: usize) -> HttpResponse {
+pub(super) fn stream(req: &HttpRequest, task: Arc<Task>, seen: usize) -> HttpResponse {
     struct At {
         task: Arc<Task>,
         seen: usize,
@@ -224,24 +225,22 @@ pub(super) fn stream(task: Arc<Task>, seen: usize) -> HttpResponse {
         let mut at = at?;
         loop {
             at.more.mark_unchanged();
-            let (events, ended) = at.task.after(at.seen);
+            let (events, ended) = at.task.after(at.seen, UNWRITTEN);
             if !events.is_empty() {
-                at.seen += events.len();
+                let count = events.len();
+                at.seen += count;
                 at.ping.reset();
                 let start = if at.begun { &[][..] } else { RETRY };
                 at.begun = true;
-                return Some((
-                    Ok::<_, Infallible>(joined(start, events)),
-                    (!ended).then_some(at),
-                ));
+                return Some(((joined(start, events), count), (!ended).then_some(at)));
             }
             tokio::select! {
                 more = at.more.changed() => more.ok()?,
-                _ = at.ping.tick() => return Some((Ok(PING), Some(at))),
+                _ = at.ping.tick() => return Some(((PING, 1), Some(at))),
             }
         }
     });
-    fault::sse(&mut HttpResponse::Ok()).streaming(events)
+    paced::answer(req, fault::sse(&mut HttpResponse::Ok()), events)
 }
 
 fn joined(start: &[u8], mut events: Vec<Bytes>) -> Bytes {
@@ -257,7 +256,7 @@ fn joined(start: &[u8], mut events: Vec<Bytes>) -> Bytes {
 pub(super) fn framed(
     first: Option<Piece>,
     pieces: Pin<Box<dyn Stream<Item = Piece>>>,
-) -> impl Stream<Item = Result<Bytes, Infallible>> {
+) -> impl Stream<Item = Paced> {
     let ping = interval_at(Instant::now() + QUIET, QUIET);
     stream::unfold(
         (first, pieces, ping, 1),
@@ -277,7 +276,8 @@ pub(super) fn framed(
                     id + 1
                 }
             };
-            Some((Ok(event::frame(id, &piece)), (None, pieces, ping, next)))
+            let event = event::frame(id, &piece);
+            Some(((event, 1), (None, pieces, ping, next)))
         },
     )
 }
