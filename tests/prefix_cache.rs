@@ -5,6 +5,10 @@
 
 #[path = "prefix_cache/native.rs"]
 mod native;
+#[path = "prefix_cache/ties.rs"]
+mod ties;
+#[path = "prefix_cache/tool_loop.rs"]
+mod tool_loop;
 
 use crate::support::{App, http::send, postgres, spawn_app, spawn_app_in, upstream::*};
 use serde_json::{Value, json};

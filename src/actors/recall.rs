@@ -6,12 +6,12 @@ use super::prompt::Recalled;
 use crate::{
     chat::{Ask, ChatBody, Message, Role},
     graph::Node,
-    memory::{Asking, MemoryMode, Ranked, Resident, Said, UserKey, excerpt, select},
+    memory::{Asking, MemoryMode, Ranked, Resident, Said, Sight, UserKey, excerpt, select},
     prompt::{Recall, RecallState},
     remote::Failure,
     state::State,
     supervise::{Poke, Post},
-    turn::{Port, Stage, Turn},
+    turn::{Case, Port, Stage, Turn},
 };
 use actix::prelude::*;
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -84,13 +84,10 @@ impl Handler<Turn<Asked>> for RecallActor {
             let here =
                 here.filter(|_| self.state.store.owns_cache() && self.state.remote.is_none());
             if let Some(resident) = here.filter(|resident| !resident.memories.are_many()) {
-                let ranked = asking(&turn.stage, turn.case.began_ms, &resident).rank(&resident);
-                return pass(
-                    &self.state,
-                    &self.prompt,
-                    turn,
-                    Found::Yes(resident, ranked),
-                );
+                let asking = asking(&turn.stage, &turn.case, &resident);
+                let ranked = asking.rank(&resident.memories);
+                let found = Found::Yes(resident, asking.sight, ranked);
+                return pass(&self.state, &self.prompt, turn, found);
             }
             let (state, prompt) = (self.state.clone(), self.prompt.clone());
             turn.work(move |mut turn| async move {
@@ -103,7 +100,7 @@ impl Handler<Turn<Asked>> for RecallActor {
                 let found = match read.unwrap_or(Err(RecallState::Timeout)) {
                     Err(why) => Found::No(why),
                     Ok(resident) => {
-                        let asking = asking(&turn.stage, turn.case.began_ms, &resident);
+                        let asking = asking(&turn.stage, &turn.case, &resident);
                         tokio::select! {
                             found = timeout_at(by, rank(resident, asking)) => {
                                 found.unwrap_or(Found::No(RecallState::Timeout))
@@ -127,8 +124,8 @@ impl Handler<Poke> for RecallActor {
 }
 
 enum Found {
-    /// The user, and the turns that answer what is asked.
-    Yes(Arc<Resident>, Vec<Ranked>),
+    /// The user, what the turn sees of them, and the turns that answer what is asked.
+    Yes(Arc<Resident>, Sight, Vec<Ranked>),
     No(RecallState),
 }
 
@@ -154,25 +151,24 @@ async fn read(
 
 /// The turns that answer what is asked. Among thousands it is no work for a web worker.
 async fn rank(resident: Arc<Resident>, asking: Asking) -> Found {
+    let sight = asking.sight.clone();
     if !resident.memories.are_many() {
-        let ranked = asking.rank(&resident);
-        return Found::Yes(resident, ranked);
+        let ranked = asking.rank(&resident.memories);
+        return Found::Yes(resident, sight, ranked);
     }
-    let of = resident.clone();
+    let of = resident.memories.clone();
     let ranking = tokio::task::spawn_blocking(move || asking.rank(&of)).await;
-    Found::Yes(resident, ranking.unwrap_or_default())
+    Found::Yes(resident, sight, ranking.unwrap_or_default())
 }
 
 /// What is asked, and the messages just before it: those that came along, or the conversation's
 /// last turns.
-fn asking(asked: &Asked, now_ms: i64, resident: &Resident) -> Asking {
-    let Some(said) = asked
-        .said
-        .as_ref()
-        .filter(|_| !resident.memories.is_empty())
-    else {
+fn asking(asked: &Asked, case: &Case, resident: &Resident) -> Asking {
+    let memories = &resident.memories;
+    let Some(said) = asked.said.as_ref().filter(|_| !memories.is_empty()) else {
         return Asking::default();
     };
+    let sight = Sight::of(memories, &case.turn, &said.conversation, asked.goes_on);
     let mut context = match &asked.ask {
         Ask::Chat(body) => before(body),
         Ask::Native(task) => {
@@ -191,7 +187,8 @@ fn asking(asked: &Asked, now_ms: i64, resident: &Resident) -> Asking {
     Asking {
         text: said.query.to_string(),
         context,
-        now_ms,
+        now_ms: case.began_ms,
+        sight,
     }
 }
 
@@ -216,14 +213,14 @@ fn before(body: &ChatBody) -> Vec<(&'static str, String)> {
 /// Picks what matters of what was found, within the budget, and moves the turn on.
 fn pass(state: &State, prompt: &Port<Recalled>, turn: Turn<Asked>, found: Found) {
     let next = turn.step(|case, asked| {
-        if let Found::Yes(resident, _) = &found {
+        if let Found::Yes(resident, ..) = &found {
             let theirs = resident.settings.mode(state.config.memory.consent);
             case.mode = case.mode.min(theirs);
         }
         let recall = match found {
             Found::Yes(..) if case.mode == MemoryMode::Off => Recall::none(RecallState::Off),
             Found::No(state) => Recall::none(state),
-            Found::Yes(resident, ranked) => {
+            Found::Yes(resident, sight, ranked) => {
                 let wanted = match &asked.ask {
                     Ask::Native(task) => task.conversation.as_deref(),
                     Ask::Chat(_) => None,
@@ -234,9 +231,8 @@ fn pass(state: &State, prompt: &Port<Recalled>, turn: Turn<Asked>, found: Found)
                     &state.config.memory,
                     &resident,
                     &ranked,
-                    &case.turn,
+                    &sight,
                     &asked.present,
-                    asked.goes_on,
                     wanted,
                 );
                 Recall::of(resident, picked)

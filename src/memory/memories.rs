@@ -3,14 +3,14 @@
 //! and copies nothing; a search sees what was committed before it began, or a little more.
 
 use super::{
-    KeptTurn, TurnId,
+    KeptTurn, Sight, TurnId,
     history::{Told, history_tokens, told},
     rank::{Doc, Explain, Index, Query},
 };
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     fmt,
-    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
 /// The newest turns of a user that are searched.
@@ -19,16 +19,10 @@ pub const INDEXED_TURNS: usize = 20_000;
 const MANY: usize = 1_000;
 /// A replaced document leaves its number empty, until so many are, and a quarter of all.
 const EMPTY: usize = 64;
-/// Tool loops that may be going on at the same time.
-const PICKS: usize = 16;
 
 /// See the file's head.
 #[derive(Default)]
-pub struct Memories {
-    kept: RwLock<Kept>,
-    /// What the first steps of tool loops recalled, for the later ones to recall the same.
-    picks: Mutex<VecDeque<(TurnId, Vec<Ranked>)>>,
-}
+pub struct Memories(RwLock<Kept>);
 
 #[derive(Default)]
 struct Kept {
@@ -62,15 +56,12 @@ impl Memories {
         let mut kept = Kept::default();
         turns.into_iter().for_each(|turn| kept.add(turn));
         kept.bytes = kept.index.bytes();
-        Memories {
-            kept: RwLock::new(kept),
-            picks: Mutex::default(),
-        }
+        Memories(RwLock::new(kept))
     }
 
     /// Adds a turn, or replaces the one of the same id.
     pub fn remember(&self, turn: &Arc<KeptTurn>) {
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         kept.add(turn);
         let empty = kept.turns.len() - kept.index.len();
         if empty > EMPTY.max(kept.turns.len() / 4) || kept.places.len() > most() {
@@ -99,8 +90,13 @@ impl Memories {
     }
 
     /// The `k` turns that matter most, best first.
-    pub fn rank(&self, query: &Query<'_>, k: usize) -> Vec<Ranked> {
+    pub fn rank(&self, query: &Query<'_>, k: usize, sight: &Sight) -> Vec<Ranked> {
         let kept = self.read();
+        let hidden = kept.hidden(sight);
+        let query = &Query {
+            hidden: &hidden,
+            ..*query
+        };
         let mut found: Vec<Ranked> = Vec::new();
         // Both sides of a turn may be among them.
         for hit in kept.index.search(query, 2 * k) {
@@ -140,25 +136,15 @@ impl Memories {
         told(turns.into_iter(), budget)
     }
 
-    /// What a turn's first step recalled, if it is not too long ago.
-    pub fn picked(&self, turn: &TurnId) -> Option<Vec<Ranked>> {
-        let picks = self.picks.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = picks.iter().find(|(id, _)| id == turn);
-        found.map(|(_, picked)| picked.clone())
-    }
-
-    /// Notes what a turn's first step recalled.
-    pub fn note_picked(&self, turn: &TurnId, picked: Vec<Ranked>) {
-        let mut picks = self.picks.lock().unwrap_or_else(PoisonError::into_inner);
-        picks.retain(|(id, _)| id != turn);
-        picks.push_back((turn.clone(), picked));
-        if picks.len() > PICKS {
-            picks.pop_front();
-        }
+    /// When the turn that asks began, where it is kept.
+    pub fn began(&self, sight: &Sight) -> Option<i64> {
+        let kept = self.read();
+        let own = kept.own(sight).map(|doc| kept.turns[doc].at_ms);
+        own.max()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Kept> {
-        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -168,6 +154,24 @@ const fn most() -> usize {
 }
 
 impl Kept {
+    /// The documents of the turn that asks.
+    fn own(&self, sight: &Sight) -> impl Iterator<Item = usize> {
+        let docs = self.index.session_docs(&sight.conversation).iter();
+        let docs = docs.map(|&doc| doc as usize);
+        docs.filter(|&doc| sight.is(&self.turns[doc]))
+    }
+
+    /// The documents that it does not see.
+    fn hidden(&self, sight: &Sight) -> Vec<usize> {
+        match sight.began_ms {
+            None => self.own(sight).collect(),
+            Some(_) => {
+                let all = 0..self.turns.len();
+                all.filter(|&doc| !sight.sees(&self.turns[doc])).collect()
+            }
+        }
+    }
+
     fn add(&mut self, turn: &Arc<KeptTurn>) {
         let user = if turn.role.is_empty() {
             "user"
@@ -268,7 +272,7 @@ mod tests {
             text,
             ..Query::default()
         };
-        let ranked = memories.rank(&query, 10);
+        let ranked = memories.rank(&query, 10, &Sight::default());
         ranked.iter().map(|r| r.turn.id.to_string()).collect()
     }
 
@@ -302,7 +306,10 @@ mod tests {
             text: "hamster",
             ..Query::default()
         };
-        let texts = memories.rank(&query, 9).into_iter().flat_map(|r| r.texts);
+        let texts = memories
+            .rank(&query, 9, &Sight::default())
+            .into_iter()
+            .flat_map(|r| r.texts);
         assert!(texts.into_iter().all(|text| !text.contains("hamster")));
         assert_eq!(found(&memories, "parrot"), ["a"]);
         let before = memories.len();

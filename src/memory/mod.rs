@@ -15,6 +15,7 @@ mod rules;
 mod screen;
 mod select;
 mod settings;
+mod sight;
 mod topics;
 mod undelivered;
 
@@ -30,6 +31,7 @@ pub use rules::{Applied, Held, Rules, Topic};
 pub use screen::suspicious;
 pub use select::{ANSWER_CHARS, Asking, QUERY_CHARS, Selection, excerpt, query_hash, select};
 pub use settings::Settings;
+pub use sight::Sight;
 pub use undelivered::{Undelivered, Untold};
 
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,8 @@
 //! without those the request carries already. Every call of a tool loop gets what its first got.
 
 use super::{
-    KeptTurn, RECENT_TURNS, Ranked, Resident, Told, TurnId, est_tokens, history::AROUND,
-    rank::Explain, rank::Query,
+    KeptTurn, Memories, RECENT_TURNS, Ranked, Resident, Sight, Told, TurnId, est_tokens,
+    history::AROUND, rank::Query,
 };
 use crate::{config::MemoryConfig, prompt::RecalledTurn};
 use std::{
@@ -35,11 +35,13 @@ pub struct Asking {
     pub context: Vec<(&'static str, String)>,
     /// Unix milliseconds.
     pub now_ms: i64,
+    /// What the turn that asks can see.
+    pub sight: Sight,
 }
 
 impl Asking {
     /// The turns that answer it, best first.
-    pub fn rank(&self, resident: &Resident) -> Vec<Ranked> {
+    pub fn rank(&self, memories: &Memories) -> Vec<Ranked> {
         if self.text.is_empty() {
             return Vec::new();
         }
@@ -51,10 +53,11 @@ impl Asking {
         let query = Query {
             text: &self.text,
             context: &context,
-            now_ms: self.now_ms,
+            // Every step of a tool loop reckons from its first.
+            now_ms: self.sight.began_ms.unwrap_or(self.now_ms),
             ..Query::default()
         };
-        let mut ranked = resident.memories.rank(&query, RANKED);
+        let mut ranked = memories.rank(&query, RANKED, &self.sight);
         let least = ranked.first().map_or(0.0, |best| best.score * ACCIDENT);
         ranked.retain(|ranked| ranked.score >= least);
         ranked
@@ -70,44 +73,29 @@ pub struct Selection {
     pub history: Vec<Told>,
 }
 
-/// Picks. `ranked` answers what is asked; `this` is the turn that asks; `present` the hashes of the
-/// user messages it carries; `goes_on`: it is a step of a tool loop after its first, and sees what
-/// that one saw; `conversation` is the one whose last turns come back, and their tokens.
+/// Picks. `ranked` answers what is asked; `sight` is that of the turn that asks; `present` the
+/// hashes of the user messages it carries; `conversation` is the one whose last turns come back,
+/// and their tokens.
 pub fn select(
     config: &MemoryConfig,
     resident: &Resident,
     ranked: &[Ranked],
-    this: &TurnId,
+    sight: &Sight,
     present: &HashSet<u64>,
-    goes_on: bool,
     conversation: Option<(&str, usize)>,
 ) -> Selection {
-    if goes_on && let Some(picked) = resident.memories.picked(this) {
-        return Selection {
-            memories: picked.iter().map(recalled).collect(),
-            history: Vec::new(),
-        };
-    }
-    // Once this turn is kept itself, by the first step of a tool loop, the later steps must see the
-    // same ones: not what was kept meanwhile, and as many, though the oldest may have fallen out.
-    let own = resident.turns.iter().rposition(|turn| is(turn, this));
-    let own = own.filter(|_| goes_on);
-    let until = own.unwrap_or(resident.turns.len());
-    let before = own.map_or(i64::MAX, |own| resident.turns[own].at_ms);
+    // As many in every step of a tool loop, though the oldest may have fallen out meanwhile.
     let others = || {
-        let others = resident.turns.range(..until).rev();
-        let others = others.filter(|turn| turn.id != *this);
+        let others = resident.turns.iter().rev();
+        let others = others.filter(|turn| sight.sees(turn));
         others.take(RECENT_TURNS - 1 - ELSEWHERE)
     };
     let history = conversation.map_or_else(Vec::new, |(name, tokens)| {
         let memories = &resident.memories;
-        memories.told(name, tokens, |turn| is(turn, this))
+        memories.told(name, tokens, |turn| !sight.sees(turn))
     });
     let best = ranked.first().map_or(1.0, |best| best.score);
-    let answers = ranked
-        .iter()
-        .filter(|r| r.turn.at_ms < before && !is(&r.turn, this));
-    let answers = answers.map(|r| (&r.turn, r.score / best));
+    let answers = ranked.iter().map(|r| (&r.turn, r.score / best));
     let mut worth = LATEST;
     let latest = others().map(|turn| {
         worth /= 2.0;
@@ -115,13 +103,13 @@ pub fn select(
     });
     // What was said last is always there: whoever goes on from it need not name it.
     let last_said = others().next().map(|turn| (turn, 1.0));
-    let (mut picked, mut left) = (Vec::<Ranked>::new(), config.recall_tokens);
+    let (mut memories, mut left) = (Vec::<RecalledTurn>::new(), config.recall_tokens);
     for (turn, score) in last_said.into_iter().chain(answers).chain(latest) {
         let tokens = tokens(turn);
         let nothing = turn.query.is_empty() && turn.answer.is_empty();
         let there = |id: &TurnId| {
             history.iter().any(|told| told.turn.id == *id)
-                || picked.iter().any(|p| p.turn.id == *id)
+                || memories.iter().any(|recalled| recalled.turn.id == *id)
         };
         if nothing || tokens > left || there(&turn.id) {
             continue;
@@ -130,32 +118,13 @@ pub fn select(
             continue;
         }
         left -= tokens;
-        picked.push(Ranked {
+        memories.push(RecalledTurn {
             turn: turn.clone(),
             score,
-            why: Explain::default(),
-            texts: Vec::new(),
+            tokens,
         });
     }
-    let memories = picked.iter().map(recalled).collect();
-    if conversation.is_none() {
-        resident.memories.note_picked(this, picked);
-    }
     Selection { memories, history }
-}
-
-fn recalled(ranked: &Ranked) -> RecalledTurn {
-    RecalledTurn {
-        turn: ranked.turn.clone(),
-        score: ranked.score,
-        tokens: tokens(&ranked.turn),
-    }
-}
-
-/// Whether it is the turn, perhaps under an id of its own, for the plain one was taken long before.
-fn is(turn: &KeptTurn, this: &TurnId) -> bool {
-    let rest = turn.id.strip_prefix(&**this);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// What it costs as a memory.
@@ -220,9 +189,8 @@ mod tests {
             &MemoryConfig::default(),
             user,
             &[],
-            &this.into(),
+            &Sight::of(&user.memories, &this.into(), "c", false),
             &present,
-            false,
             c.map(|name| (name, MemoryConfig::default().history_tokens)),
         );
         let memories = found.memories.iter().map(|m| m.turn.id.to_string());
@@ -274,9 +242,8 @@ mod tests {
             &MemoryConfig::default(),
             &user,
             &[],
-            &"x".into(),
+            &Sight::default(),
             &HashSet::new(),
-            false,
             None,
         );
         let tokens: usize = found.memories.iter().map(|m| m.tokens).sum();
@@ -287,24 +254,24 @@ mod tests {
 
     #[test]
     fn a_tool_loop_sees_the_same_once_its_own_turn_is_kept() {
+        let at = |id: &str, at_ms| {
+            let turn = turn(id, "c", "q", "a");
+            Arc::new(KeptTurn {
+                at_ms,
+                ..(*turn).clone()
+            })
+        };
         let step = |goes_on, turns: &[&str]| {
-            let before = (0..RECENT_TURNS).map(|i| turn(&format!("t{i}"), "c", "q", "a"));
-            let after = turns.iter().map(|id| turn(id, "c", "q", "a"));
+            let before = (0..RECENT_TURNS).map(|i| at(&format!("t{i}"), i as i64));
+            let after = turns.iter().zip(100..).map(|(id, ms)| at(id, ms));
             let mut user = resident(before.chain(after));
             user.turns.drain(..turns.len());
             let config = MemoryConfig {
                 recall_tokens: 10_000,
                 ..MemoryConfig::default()
             };
-            let found = select(
-                &config,
-                &user,
-                &[],
-                &"me".into(),
-                &HashSet::new(),
-                goes_on,
-                None,
-            );
+            let sight = Sight::of(&user.memories, &"me".into(), "c", goes_on);
+            let found = select(&config, &user, &[], &sight, &HashSet::new(), None);
             let ids = found.memories.iter().map(|m| m.turn.id.to_string());
             ids.collect::<Vec<_>>()
         };
@@ -328,19 +295,13 @@ mod tests {
             ..Asking::default()
         };
         let config = MemoryConfig::default();
-        let pick = |this: &str, goes_on, ranked: &[Ranked]| {
-            let none = HashSet::new();
-            let found = select(&config, &user, ranked, &this.into(), &none, goes_on, None);
-            let ids = found.memories.iter().map(|m| m.turn.id.to_string());
-            ids.collect::<Vec<_>>()
-        };
-        let first = pick("x", false, &asking.rank(&user));
-        assert_eq!(first[..2], ["t19", "old"]);
-        assert!(first.contains(&"t18".to_owned()), "{first:?}");
-        // A later step of the same turn gets the same, whatever would be found now.
-        user.memories
-            .remember(&turn("more", "c", "my sister plays", "and plays"));
-        assert_eq!(pick("x", true, &asking.rank(&user)), first);
+        let (sight, none) = (Sight::default(), HashSet::new());
+        let ranked = asking.rank(&user.memories);
+        let found = select(&config, &user, &ranked, &sight, &none, None);
+        let ids = found.memories.iter().map(|m| m.turn.id.to_string());
+        let ids: Vec<_> = ids.collect();
+        assert_eq!(ids[..2], ["t19", "old"]);
+        assert!(ids.contains(&"t18".to_owned()), "{ids:?}");
     }
 
     #[test]

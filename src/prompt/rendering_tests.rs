@@ -3,8 +3,8 @@ use crate::{
     chat::NativeAsk,
     config::PromptConfig,
     memory::{
-        KeptTurn, Memories, Profile, Resident, Selection, Slot, Source, TurnStatus, est_tokens,
-        select,
+        KeptTurn, Memories, Profile, Resident, Selection, Sight, Slot, Source, TurnStatus,
+        est_tokens, select,
     },
 };
 use serde_json::{Value, json};
@@ -86,9 +86,8 @@ fn recall(resident: &Arc<Resident>, conversation: Option<&str>) -> Recall {
         &config,
         resident,
         &[],
-        &"now".into(),
+        &Sight::default(),
         &HashSet::new(),
-        false,
         conversation.map(|name| (name, config.history_tokens)),
     );
     Recall::of(resident.clone(), picked)

@@ -14,6 +14,7 @@ mod sought;
 mod stem;
 mod themes;
 mod token;
+mod view;
 mod weights;
 
 pub use index::{Doc, Index};
@@ -33,6 +34,8 @@ pub struct Query<'a> {
     pub utc_offset_min: i32,
     /// How alike a memory's meaning is, if somebody can say.
     pub semantic: Option<Semantic<'a>>,
+    /// Documents, by number, that are as if they were not there.
+    pub hidden: &'a [usize],
 }
 
 /// Similarities from an embedding model.

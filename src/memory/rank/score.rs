@@ -1,6 +1,6 @@
 //! How well each document's own words fit: BM25, by document and by conversation.
 
-use super::{Index, sought::Weight, token::Term, weights::Weights};
+use super::{Index, sought::Weight, token::Term, view::View, weights::Weights};
 
 /// What the words of one document say for it.
 #[derive(Clone, Copy, Default)]
@@ -30,10 +30,15 @@ struct Counts {
 }
 
 impl Index {
-    pub(super) fn scores(&self, sought: &[(Term, Weight)], weights: &Weights) -> Scores {
-        let live_sessions = self.sessions.iter().filter(|s| !s.docs.is_empty()).count();
-        let norm = Norm::new(self.total_length, self.len(), weights);
-        let session_norm = Norm::new(self.total_length, live_sessions, weights);
+    pub(super) fn scores(
+        &self,
+        view: &View<'_>,
+        sought: &[(Term, Weight)],
+        weights: &Weights,
+    ) -> Scores {
+        let live_sessions = view.live_sessions();
+        let norm = Norm::new(view.total_length, view.docs, weights);
+        let session_norm = Norm::new(view.total_length, live_sessions, weights);
         let docs = self.lengths.iter().map(|&length| Score {
             norm: norm.of(length),
             ..Score::default()
@@ -47,11 +52,11 @@ impl Index {
         let gain = weights.k1 + 1.0;
         let mut all = 0.0;
         for &(term, weight) in sought {
-            let postings = self.postings(term);
-            let rarity = idf(self.len(), postings.len());
+            let postings = view.shown(self.postings(term));
+            let rarity = idf(view.docs, postings.len());
             let asked = weight.question * rarity;
             all += asked;
-            for posting in postings {
+            for posting in &*postings {
                 let (score, count) = (&mut docs[posting.doc()], posting.count());
                 let fit = count * gain / (count + score.norm);
                 score.question += asked * fit;
@@ -61,7 +66,7 @@ impl Index {
             if asked == 0.0 {
                 continue;
             }
-            for posting in postings {
+            for posting in &*postings {
                 let session = self.session_of[posting.doc()];
                 let sum = &mut counts.counts[session as usize];
                 if *sum == 0.0 {
@@ -73,7 +78,7 @@ impl Index {
             for session in counts.met.drain(..) {
                 let session = session as usize;
                 let count = std::mem::take(&mut counts.counts[session]);
-                let norm = session_norm.of(self.sessions[session].length);
+                let norm = session_norm.of(view.session_length(session));
                 sessions[session] += asked * count * gain / (count + norm);
             }
         }

@@ -6,6 +6,7 @@ use super::{
     role,
     score::{Score, Scores},
     sought::sought,
+    view::View,
     weights::Weights,
 };
 use std::cmp::Ordering;
@@ -17,7 +18,14 @@ impl Index {
     }
 
     pub(crate) fn ranked(&self, query: &Query<'_>, k: usize, weights: &Weights) -> Vec<Hit> {
-        let scores = self.scores(&sought(query, &self.names(), weights), weights);
+        let view = View::new(self, query.hidden);
+        // Whoever says nothing is not there.
+        let speakers = self.speakers.iter().enumerate();
+        let present = |n| view.speaks(n);
+        let names = speakers.clone().filter(|(n, _)| present(*n));
+        let names: Vec<_> = names.flat_map(|(_, s)| s.name.iter().copied()).collect();
+        let roles = speakers.map(|(n, s)| if present(n) { &*s.role } else { "" });
+        let scores = self.scores(&view, &sought(query, &names, weights), weights);
         let best = scores
             .docs
             .iter()
@@ -27,15 +35,16 @@ impl Index {
             query,
             weights,
             days: date::days(query.text, query.now_ms, query.utc_offset_min),
-            roles: role::wanted(query.text, self.speakers.iter().map(|s| &*s.role)),
+            roles: role::wanted(query.text, roles),
             unit: if best > 0.0 { best } else { 1.0 },
             scores,
         };
         let mut hits: Vec<Hit> = Vec::new();
-        for (number, session) in self.sessions.iter().enumerate() {
-            for place in 0..session.docs.len() {
-                hits.extend(self.hit(number, place, &signals));
-            }
+        for session in 0..self.sessions.len() {
+            let docs = view.session_docs(session);
+            let found =
+                (0..docs.len()).filter_map(|place| self.hit(session, docs, place, &signals));
+            hits.extend(found);
         }
         if k < hits.len() {
             hits.select_nth_unstable_by(k, |a, b| self.order(a, b));
@@ -57,9 +66,14 @@ impl Index {
     }
 
     /// What speaks for the document at a place of a session, if anything does.
-    fn hit(&self, session: usize, place: usize, signals: &Signals<'_>) -> Option<Hit> {
-        let (docs, weights) = (&self.sessions[session].docs, signals.weights);
-        let doc = docs[place] as usize;
+    fn hit(
+        &self,
+        session: usize,
+        docs: &[u32],
+        place: usize,
+        signals: &Signals<'_>,
+    ) -> Option<Hit> {
+        let (weights, doc) = (signals.weights, docs[place] as usize);
         let at = |place: Option<usize>| {
             let near = place
                 .and_then(|place| docs.get(place))

@@ -3,7 +3,7 @@
 use super::here;
 use crate::{
     error::Error,
-    memory::{Ranked, UserKey, est_tokens, rank},
+    memory::{Ranked, Sight, UserKey, est_tokens, rank},
     state::State,
     web::{
         body,
@@ -140,7 +140,7 @@ pub async fn find(state: &State, user: &UserKey, asked: Search) -> Result<Vec<Hi
             now_ms,
             ..rank::Query::default()
         };
-        memories.rank(&query, asked.k)
+        memories.rank(&query, asked.k, &Sight::default())
     };
     let ranked = match resident.memories.are_many() {
         false => ranking(),
