@@ -5,41 +5,35 @@
 //! lie in the store until they are read or dead; a panic costs one round.
 
 mod call;
+mod flush;
 mod standing;
 
 pub use standing::{ExtractionHealth, Standing};
 
 use crate::{
     actors::memory::MemoryPort,
-    memory::{
-        Fact, UserKey,
-        extract::{FlushTurn, Spent, check},
-        suspicious,
-    },
-    remote::Failure,
+    memory::UserKey,
     state::State,
     store::{
         Command,
-        extraction::{self as stored, Learned, Write},
+        extraction::{self as stored, Write},
     },
 };
-use call::{Called, Caller};
+use call::Caller;
+use flush::failure;
 use futures_util::FutureExt;
+use standing::Current;
 use std::{cell::Cell, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-/// Before another look at a backend that is busy or away: doubles up to sixteen times that.
-const LOOK: Duration = Duration::from_millis(250);
 /// After the store did not take or give what was asked of it, and after a crash.
 const PAUSE: Duration = Duration::from_secs(1);
-/// So often the remote memory may refuse what was read.
-const REFUSALS: u32 = 5;
-/// The longest pause after failures.
-const LONGEST_MS: i64 = 3_600_000;
 /// How often values whose time is over are looked for.
 const SWEEP_MS: i64 = 60_000;
 /// How often turns that another replica left behind are looked for.
 const SEARCH_MS: i64 = 300_000;
+/// Why turns failed over which it panicked.
+const CRASHED: &str = "reading it crashed";
 
 /// Runs until it is dropped. Must be on an actix runtime: it has connections of its own.
 pub async fn run(state: Arc<State>, memory: MemoryPort) {
@@ -47,19 +41,35 @@ pub async fn run(state: Arc<State>, memory: MemoryPort) {
     if !rules.extracts && !rules.any_ttl() {
         return;
     }
+    // Claims of a life before are somebody else's.
+    let name: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
+    let mut crashed = None;
     loop {
-        let extractor = Extractor::new(&state, &memory);
-        let work = AssertUnwindSafe(extractor.work()).catch_unwind().await;
-        if work.is_err() {
+        let extractor = Extractor::new(&state, &memory, &name);
+        let before = crashed.take();
+        let work = async {
+            if let Some(before) = before {
+                extractor.survive(before).await;
+            }
+            extractor.work().await;
+        };
+        if AssertUnwindSafe(work).catch_unwind().await.is_err() {
             tracing::error!("extraction crashed; it goes on with what waits");
-            let user = state.extraction.crashed();
-            let later = rules.clock.now_ms() + PAUSE.as_millis() as i64;
-            // Whoever crashed it is not the next one again.
-            user.iter().for_each(|user| {
-                state.store.gathering().put_off(user, later);
-            });
+            crashed = state.extraction.crashed(CRASHED);
             sleep(PAUSE).await;
         }
+    }
+}
+
+/// What is being read is left to the other replicas; the loop must have been dropped.
+pub async fn leave(state: &State, memory: &MemoryPort) {
+    let Some(Current { user, claim, .. }) = state.extraction.ends() else {
+        return;
+    };
+    if let Some(claim) = claim {
+        let unclaim = Arc::new(Write::Unclaim(claim));
+        let command = |reply| Command::Extraction(user.clone(), unclaim.clone(), reply);
+        drop(memory.ask(command).await);
     }
 }
 
@@ -69,15 +79,40 @@ struct Extractor<'a> {
     caller: Caller,
     /// Looks in a row that found no time for it.
     looks: Cell<u32>,
+    /// Which replica this is, for claims.
+    name: Arc<str>,
 }
 
 impl<'a> Extractor<'a> {
-    fn new(state: &'a Arc<State>, memory: &'a MemoryPort) -> Self {
+    fn new(state: &'a Arc<State>, memory: &'a MemoryPort, name: &Arc<str>) -> Self {
         Extractor {
             state,
             memory,
             caller: Caller::new(state),
             looks: Cell::new(0),
+            name: name.clone(),
+        }
+    }
+
+    /// Turns that it crashed over have failed like any others: those that always crash it would
+    /// otherwise be asked about, and paid for, for ever.
+    async fn survive(&self, crashed: Current) {
+        let user = &crashed.user;
+        if crashed.seqs.is_empty() {
+            // Whoever crashed it is not the next one again.
+            let later = self.state.store.rules().clock.now_ms() + PAUSE.as_millis() as i64;
+            self.state.store.gathering().put_off(user, later);
+            return;
+        }
+        let Current {
+            seqs,
+            attempts,
+            spent,
+            ..
+        } = crashed;
+        let write = failure(self.state, seqs, attempts, CRASHED, spent);
+        if self.write(user, write).await.is_ok() {
+            let _ = self.look_again(user, None).await;
         }
     }
 
@@ -101,7 +136,7 @@ impl<'a> Extractor<'a> {
                 Some((due, user)) if due <= now => {
                     self.state.extraction.begins(&user, now);
                     let went = self.flush(&user).await;
-                    self.state.extraction.ends();
+                    drop(self.state.extraction.ends());
                     if let Err(pause) = went {
                         sleep(pause).await;
                     }
@@ -120,128 +155,6 @@ impl<'a> Extractor<'a> {
                 }
             }
         }
-    }
-
-    /// Reads a user's turns. Fails with a pause where nothing can be done for anybody just now.
-    async fn flush(&self, user: &UserKey) -> Result<(), Duration> {
-        let (state, gathering) = (self.state, self.state.store.gathering());
-        let clock = &state.store.rules().clock;
-        if self.is_over_its_cap(user).await? {
-            gathering.put_off(user, clock.tomorrow_ms());
-            return Ok(());
-        }
-        let turns = self.turns(user).await?;
-        if turns.is_empty() {
-            return self.look_again(user, None).await;
-        }
-        let Ok(resident) = state.store.resident(user).await else {
-            return Err(PAUSE);
-        };
-        let known = match &state.remote {
-            None => &resident.profile,
-            // It is asked before the model is: there is nothing to be done without it.
-            Some(remote) => {
-                let limit = Duration::from_millis(state.config.memory.mcp.timeout_ms);
-                &remote.profile(user, limit).await.map_err(|_| PAUSE)?
-            }
-        };
-        let write = match self.caller.read(user, known, &turns).await {
-            Called::Later(why) => {
-                state.extraction.waits(why);
-                let looks = self.looks.get();
-                self.looks.set((looks + 1).min(4));
-                return Err(LOOK * 2_u32.pow(looks));
-            }
-            Called::Read(items, spent) => {
-                let facts = check(items, &turns, state.store.rules(), known);
-                Write::Learn(Learned {
-                    seqs: seqs(&turns),
-                    facts: self.tell(user, resident.epoch_ms, facts).await,
-                    spent,
-                })
-            }
-            Called::Bad(error, spent) => self.failed(&turns, error, spent),
-        };
-        self.looks.set(0);
-        let failed = matches!(write, Write::Fail { .. });
-        let going_on = turns.last().map(|turn| turn.conversation.clone());
-        let write = Arc::new(write);
-        let command = |reply| Command::Extraction(user.clone(), write.clone(), reply);
-        match self.memory.ask(command).await {
-            Some(Ok(_)) if failed => {
-                tracing::warn!(turns = turns.len(), "turns could not be read");
-            }
-            Some(Ok(_)) => state.extraction.read(turns.len()),
-            _ => return Err(PAUSE),
-        }
-        self.look_again(user, going_on).await
-    }
-
-    /// Where another server keeps the profiles it is told, until it has taken it: asking the model
-    /// again would cost more. What is left is for quarantine.
-    async fn tell(&self, user: &UserKey, epoch_ms: i64, facts: Vec<Fact>) -> Vec<Fact> {
-        let Some(remote) = &self.state.remote else {
-            return facts;
-        };
-        let mut refused = 0;
-        loop {
-            let (store, of) = (self.state.store.clone(), user.clone());
-            let still = async move {
-                let now = store.resident(&of).await;
-                now.is_ok_and(|now| now.epoch_ms == epoch_ms)
-            };
-            match remote.learn(user, facts.clone(), still).await {
-                Ok(()) => break,
-                Err(Failure::Refused) => refused += 1,
-                Err(_) => {}
-            }
-            if refused >= REFUSALS {
-                tracing::error!("the remote memory refuses what a model read in some turns");
-                break;
-            }
-            sleep(PAUSE).await;
-        }
-        let held = |fact: &Fact| {
-            fact.value
-                .as_deref()
-                .is_some_and(|v| suspicious(v).is_some())
-        };
-        facts.into_iter().filter(held).collect()
-    }
-
-    /// Pauses grow with each failure of the turn that failed most.
-    fn failed(&self, turns: &[FlushTurn], error: String, spent: Spent) -> Write {
-        let (state, config) = (self.state, &self.state.config.memory.extract);
-        state.extraction.failed(&error);
-        let attempts = turns.iter().map(|turn| turn.attempts).max().unwrap_or(0);
-        let first = i64::try_from(config.retry_s.saturating_mul(1_000)).unwrap_or(LONGEST_MS);
-        let pause = first.saturating_mul(4_i64.saturating_pow(attempts.clamp(0, 16) as u32));
-        Write::Fail {
-            seqs: seqs(turns),
-            error,
-            next_at_ms: state.store.rules().clock.now_ms() + pause.min(LONGEST_MS),
-            most: config.max_attempts.into(),
-            spent,
-        }
-    }
-
-    /// What is to be read now: all that waits, or, where a conversation has only just begun, what
-    /// came before it.
-    async fn turns(&self, user: &UserKey) -> Result<Vec<FlushTurn>, Duration> {
-        let config = &self.state.config.memory.extract;
-        let (store, user) = (&self.state.store, user.clone());
-        let now = store.rules().clock.now_ms();
-        let gathered = store.gathering().of(&user).unwrap_or_default();
-        let idle = i64::try_from(config.idle_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        let only_ended = gathered.ended
-            && gathered.tokens < config.flush_tokens
-            && gathered.last_ms.saturating_add(idle) > now;
-        let going_on = gathered.conversation.filter(|_| only_ended);
-        let tokens = config.flush_tokens;
-        let read = store.reading(move |db| async move {
-            stored::flush(&db, &user, tokens, going_on.as_deref()).await
-        });
-        read.await.map_err(|_| PAUSE)
     }
 
     /// What is left of a user after a flush. A turn that is noted meanwhile is looked for again.
@@ -310,8 +223,4 @@ impl<'a> Extractor<'a> {
             drop(self.memory.ask(command).await);
         }
     }
-}
-
-fn seqs(turns: &[FlushTurn]) -> Vec<i64> {
-    turns.iter().map(|turn| turn.seq).collect()
 }

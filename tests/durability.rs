@@ -67,13 +67,15 @@ async fn chat(client: &crate::support::Client, user: &str, query: &str) -> Resul
     Err("no [DONE]".into())
 }
 
-async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
+/// The first row's number.
+pub async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
     let statement = Statement::from_string(db.get_database_backend(), sql);
     let row = db.query_one_raw(statement).await.unwrap().unwrap();
     row.try_get_by_index(0).unwrap()
 }
 
-async fn texts(db: &DatabaseConnection, sql: &str) -> Vec<String> {
+/// The first column.
+pub async fn texts(db: &DatabaseConnection, sql: &str) -> Vec<String> {
     let statement = Statement::from_string(db.get_database_backend(), sql);
     let rows = db.query_all_raw(statement).await.unwrap();
     rows.iter()

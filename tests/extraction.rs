@@ -2,12 +2,16 @@
 //! nothing else is believed; a flush takes at most two calls; and whatever the model answers, turns
 //! are read or dead, never silently gone.
 
+#[path = "extraction/crashes.rs"]
+mod crashes;
 #[path = "extraction/failures.rs"]
 mod failures;
 #[path = "extraction/junk.rs"]
 mod junk;
 #[path = "extraction/llama.rs"]
 mod llama;
+#[path = "extraction/replicas.rs"]
+mod replicas;
 #[path = "extraction/timing.rs"]
 mod timing;
 

@@ -59,28 +59,36 @@ impl Caller {
         &self.state.config.memory.extract
     }
 
-    /// Has the turns read.
-    pub async fn read(&self, user: &UserKey, known: &Profile, turns: &[FlushTurn]) -> Called {
+    /// A place at a backend, or what is waited for.
+    pub fn place(&self) -> Result<Lease, &'static str> {
         let pool = &self.state.pool;
         let Ok(model) = pool.resolve(Some(&self.config().model)) else {
-            return Called::Later("a backend that serves memory.extract.model");
+            return Err("a backend that serves memory.extract.model");
         };
         if self.is_crowded(None) {
-            return Called::Later("users to be served");
+            return Err("users to be served");
         }
         // What a user said goes where memory may go, and nowhere else.
         let mut denied = Vec::new();
-        let mut lease = loop {
+        loop {
             match pool.lease(&model, &denied) {
-                Ok(Some(lease)) if lease.backend().takes_memory() => break lease,
+                Ok(Some(lease)) if lease.backend().takes_memory() => return Ok(lease),
                 Ok(Some(lease)) => denied.push(lease.backend().id),
-                Ok(None) => return Called::Later("a place at a backend"),
-                Err(_) if denied.is_empty() => {
-                    return Called::Later("a backend that can be reached");
-                }
-                Err(_) => return Called::Later("a backend that memory may go to"),
+                Ok(None) => return Err("a place at a backend"),
+                Err(_) if denied.is_empty() => return Err("a backend that can be reached"),
+                Err(_) => return Err("a backend that memory may go to"),
             }
-        };
+        }
+    }
+
+    /// Has the turns read.
+    pub async fn read(
+        &self,
+        mut lease: Lease,
+        user: &UserKey,
+        known: &Profile,
+        turns: &[FlushTurn],
+    ) -> Called {
         // An alias stands for one of several.
         let model = lease.model().clone();
         let tag = self.tag(user, turns);

@@ -1,7 +1,13 @@
 //! How extraction is, as ops read it. Being late is an alert: it never makes the server unready,
 //! for turns are kept and answers are given without it.
 
-use crate::memory::{UserKey, extract::Gathering};
+use crate::{
+    memory::{
+        UserKey,
+        extract::{FlushTurn, Gathering, Spent},
+    },
+    store::extraction::Claim,
+};
 use serde::Serialize;
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -14,14 +20,30 @@ const LATE_MS: i64 = 600_000;
 /// See the file's head.
 #[derive(Default)]
 pub struct Standing {
-    /// Whose turns are being read.
-    current: Mutex<Option<UserKey>>,
+    /// What is being read.
+    current: Mutex<Option<Current>>,
     /// Since when; 0: nobody's.
     since_ms: AtomicI64,
     turns: AtomicU64,
     failures: AtomicU64,
     crashes: AtomicU64,
     last: Mutex<Last>,
+    /// So many flushes are still to panic: tests only.
+    provoked: AtomicU64,
+}
+
+/// What is being read; it outlives a panic over it.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) user: UserKey,
+    /// Rows of the turns, once they are known …
+    pub(super) seqs: Vec<i64>,
+    /// … and how often the one failed that failed most.
+    pub(super) attempts: i64,
+    /// What it has cost so far.
+    pub(super) spent: Spent,
+    /// What other replicas leave alone meanwhile.
+    pub(super) claim: Option<Claim>,
 }
 
 #[derive(Default)]
@@ -55,14 +77,48 @@ pub struct ExtractionHealth {
 
 impl Standing {
     pub(super) fn begins(&self, user: &UserKey, now_ms: i64) {
-        *lock(&self.current) = Some(user.clone());
+        *lock(&self.current) = Some(Current {
+            user: user.clone(),
+            seqs: Vec::new(),
+            attempts: 0,
+            spent: Spent::default(),
+            claim: None,
+        });
         self.since_ms.store(now_ms, Relaxed);
         lock(&self.last).waits = None;
     }
 
-    pub(super) fn ends(&self) {
-        *lock(&self.current) = None;
+    /// The model is asked about these.
+    pub(super) fn asks(&self, turns: &[FlushTurn], claim: Option<Claim>) {
+        if let Some(current) = &mut *lock(&self.current) {
+            current.seqs = turns.iter().map(|turn| turn.seq).collect();
+            current.attempts = most_attempts(turns);
+            current.claim = claim;
+        }
+    }
+
+    /// It has been asked, at this cost.
+    pub(super) fn asked(&self, spent: Spent) {
+        if let Some(current) = &mut *lock(&self.current) {
+            current.spent = spent;
+        }
+        let one_less = |left: u64| left.checked_sub(1);
+        if (self.provoked)
+            .fetch_update(Relaxed, Relaxed, one_less)
+            .is_ok()
+        {
+            std::panic::panic_any("provoked");
+        }
+    }
+
+    /// Makes the next so many flushes panic; no request can.
+    pub fn provoke(&self, flushes: u64) {
+        self.provoked.store(flushes, Relaxed);
+    }
+
+    pub(super) fn ends(&self) -> Option<Current> {
         self.since_ms.store(0, Relaxed);
+        lock(&self.current).take()
     }
 
     pub(super) fn read(&self, turns: usize) {
@@ -78,11 +134,11 @@ impl Standing {
         lock(&self.last).waits = Some(why);
     }
 
-    /// It crashed; over whom.
-    pub(super) fn crashed(&self) -> Option<UserKey> {
+    /// It crashed; over what.
+    pub(super) fn crashed(&self, error: &str) -> Option<Current> {
         self.crashes.fetch_add(1, Relaxed);
-        self.since_ms.store(0, Relaxed);
-        lock(&self.current).take()
+        lock(&self.last).error = Some(error.to_owned());
+        self.ends()
     }
 
     /// Whether turns have been due for too long.
@@ -111,6 +167,11 @@ impl Standing {
             waits_for: last.waits,
         }
     }
+}
+
+/// How often the turn failed that failed most.
+pub(super) fn most_attempts(turns: &[FlushTurn]) -> i64 {
+    turns.iter().map(|turn| turn.attempts).max().unwrap_or(0)
 }
 
 fn overdue(gathering: &Gathering, now_ms: i64) -> i64 {

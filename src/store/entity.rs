@@ -165,6 +165,8 @@ pub mod extraction {
         pub next_at: i64,
         pub error: String,
         pub dead: bool,
+        pub claimed_by: String,
+        pub claimed_until: i64,
     }
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}

@@ -177,6 +177,8 @@ pub fn extraction_row(
         next_at: Set(0),
         error: Set(String::new()),
         dead: Set(false),
+        claimed_by: Set(String::new()),
+        claimed_until: Set(0),
     }
 }
 

@@ -96,6 +96,7 @@ async fn serve(
         0 => std::thread::available_parallelism().map_or(2, Into::into),
         n => n,
     };
+    let memory = port.clone();
     let extraction = actix_web::rt::spawn(extraction::run(state.clone(), port.clone()));
     let (shared, next) = (state.clone(), Arc::new(AtomicUsize::new(0)));
     let patience = Duration::from_secs(state.config.limits.stalled_client_s);
@@ -118,6 +119,8 @@ async fn serve(
     server.await?;
     refresh.abort();
     extraction.abort();
+    let _ = extraction.await;
+    extraction::leave(&state, &memory).await;
     let code = ending.await.unwrap_or(ExitCode::FAILURE);
     // Off the runtime: closing waits for the committer.
     let _ = web::block(move || state.store.close()).await;

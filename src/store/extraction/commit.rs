@@ -30,7 +30,9 @@ impl Committer {
             Err(Failure::Refused) => Err(Error::invalid("body", REFUSED)),
             Ok(answer) => answer,
         };
-        if let Ok(written) = &answer {
+        if let Ok(written) = &answer
+            && what.is_about_the_user()
+        {
             let residents = &self.shared.residents;
             residents.update(user, written.mark, |resident| {
                 if let Some(profile) = &written.profile {

@@ -1,10 +1,12 @@
 //! What the store knows of extraction: which turns wait to be read, what is in quarantine, what
 //! memory has cost. Reads are here, writes in `write.rs`.
 
+mod claim;
 mod commit;
 mod read;
 mod write;
 
+pub use claim::Claim;
 pub use read::{
     Job, JobKind, JobState, Quarantined, Spending, ended, flush, jobs, ledger, quarantine, waiting,
 };

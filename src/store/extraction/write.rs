@@ -2,6 +2,7 @@
 //! wait to be read: a row goes with what it taught, so nothing is applied twice; and a user who was
 //! erased meanwhile has no rows, so nothing comes back.
 
+use super::claim::{self, Claim};
 use crate::{
     error::Error,
     memory::{Applied, Fact, Profile, Rules, Source, TurnId, UserKey, extract::Spent},
@@ -41,6 +42,10 @@ pub enum Write {
         /// What it cost.
         spent: Spent,
     },
+    /// These turns are about to be read, by one replica alone.
+    Claim(Claim),
+    /// They are not, after all.
+    Unclaim(Claim),
     /// Dead turns wait again: one, or all.
     Requeue(Option<TurnId>),
     /// A value leaves quarantine for the profile.
@@ -49,6 +54,17 @@ pub enum Write {
     Discard(i64),
     /// What was said too long ago ends.
     Expire,
+}
+
+impl Write {
+    /// Whether it may change what is recalled of the user. What does not leaves their mark as it
+    /// is, or every replica would read them anew.
+    pub(super) fn is_about_the_user(&self) -> bool {
+        !matches!(
+            self,
+            Write::Claim(_) | Write::Unclaim(_) | Write::Fail { .. }
+        )
+    }
 }
 
 /// What a flush taught.
@@ -85,7 +101,8 @@ pub async fn write(
     let tx = db.begin().await?;
     let mut writes = Changes::default();
     let mut answer = Err(Error::StoreDown);
-    for (user, row) in lock_users(&tx, [of].into(), 1).await? {
+    let raise = i64::from(what.is_about_the_user());
+    for (user, row) in lock_users(&tx, [of].into(), raise).await? {
         let mut written = Written {
             profile: None,
             mark: row.mark,
@@ -121,6 +138,11 @@ pub async fn write(
                     spend(&tx, user, rules.clock.day(), *spent).await?;
                 }
             }
+            Write::Claim(claim) => {
+                let now = rules.clock.now_ms();
+                written.count = claim::claim(&tx, user, claim, now).await?;
+            }
+            Write::Unclaim(claim) => written.count = claim::unclaim(&tx, user, claim).await?,
             Write::Requeue(turn) => {
                 let (settling, reading) = requeue(&tx, user, turn.as_deref()).await?;
                 written.count = settling + reading;
@@ -222,6 +244,7 @@ async fn fail(
         .col_expr(C::Attempts, again)
         .col_expr(C::NextAt, next_at_ms.into())
         .col_expr(C::Error, clean(error).into_owned().into())
+        .col_expr(C::ClaimedUntil, 0.into())
         .filter(extraction::Entity::of(user))
         .filter(C::Seq.is_in(seqs.iter().copied()))
         .filter(C::Dead.eq(false));
