@@ -165,10 +165,14 @@ async fn rank(resident: Arc<Resident>, asking: Asking) -> Found {
 /// last turns.
 fn asking(asked: &Asked, case: &Case, resident: &Resident) -> Asking {
     let memories = &resident.memories;
+    let conversation = asked.said.as_ref().map_or("", |said| &said.conversation);
+    let sight = Sight::of(memories, &case.turn, conversation, asked.goes_on);
     let Some(said) = asked.said.as_ref().filter(|_| !memories.is_empty()) else {
-        return Asking::default();
+        return Asking {
+            sight,
+            ..Asking::default()
+        };
     };
-    let sight = Sight::of(memories, &case.turn, &said.conversation, asked.goes_on);
     let mut context = match &asked.ask {
         Ask::Chat(body) => before(body),
         Ask::Native(task) => {

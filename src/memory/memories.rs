@@ -7,10 +7,11 @@ use super::{
     history::{Told, history_tokens, told},
     rank::{Doc, Explain, Index, Query},
 };
+use crate::prompt::RecalledTurn;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     fmt,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
 };
 
 /// The newest turns of a user that are searched.
@@ -20,9 +21,17 @@ const MANY: usize = 1_000;
 /// A replaced document leaves its number empty, until so many are, and a quarter of all.
 const EMPTY: usize = 64;
 
+/// Tool loops that may be going on at the same time.
+const PICKS: usize = 16;
+
 /// See the file's head.
 #[derive(Default)]
-pub struct Memories(RwLock<Kept>);
+pub struct Memories {
+    kept: RwLock<Kept>,
+    /// What the first steps of tool loops recalled. Later ones would choose the same again, but
+    /// for what was under way while the first one chose: a turn, or what a text means.
+    picks: Mutex<VecDeque<(TurnId, Vec<RecalledTurn>)>>,
+}
 
 #[derive(Default)]
 struct Kept {
@@ -56,12 +65,15 @@ impl Memories {
         let mut kept = Kept::default();
         turns.into_iter().for_each(|turn| kept.add(turn));
         kept.bytes = kept.index.bytes();
-        Memories(RwLock::new(kept))
+        Memories {
+            kept: RwLock::new(kept),
+            picks: Mutex::default(),
+        }
     }
 
     /// Adds a turn, or replaces the one of the same id.
     pub fn remember(&self, turn: &Arc<KeptTurn>) {
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         kept.add(turn);
         let empty = kept.turns.len() - kept.index.len();
         if empty > EMPTY.max(kept.turns.len() / 4) || kept.places.len() > most() {
@@ -143,8 +155,25 @@ impl Memories {
         own.max()
     }
 
+    /// What a turn's first step recalled, if it was here and not too long ago.
+    pub fn picked(&self, turn: &TurnId) -> Option<Vec<RecalledTurn>> {
+        let picks = self.picks.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = picks.iter().find(|(id, _)| id == turn);
+        found.map(|(_, picked)| picked.clone())
+    }
+
+    /// Notes what a turn's first step recalled.
+    pub fn note_picked(&self, turn: &TurnId, picked: Vec<RecalledTurn>) {
+        let mut picks = self.picks.lock().unwrap_or_else(PoisonError::into_inner);
+        picks.retain(|(id, _)| id != turn);
+        picks.push_back((turn.clone(), picked));
+        if picks.len() > PICKS {
+            picks.pop_front();
+        }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Kept> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

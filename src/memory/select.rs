@@ -84,6 +84,14 @@ pub fn select(
     present: &HashSet<u64>,
     conversation: Option<(&str, usize)>,
 ) -> Selection {
+    if sight.goes_on
+        && let Some(memories) = resident.memories.picked(&sight.turn)
+    {
+        return Selection {
+            memories,
+            history: Vec::new(),
+        };
+    }
     // As many in every step of a tool loop, though the oldest may have fallen out meanwhile.
     let others = || {
         let others = resident.turns.iter().rev();
@@ -123,6 +131,10 @@ pub fn select(
             score,
             tokens,
         });
+    }
+    if conversation.is_none() {
+        let memories = memories.clone();
+        resident.memories.note_picked(&sight.turn, memories);
     }
     Selection { memories, history }
 }

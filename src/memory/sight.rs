@@ -11,7 +11,9 @@ pub struct Sight {
     pub(super) turn: TurnId,
     /// Its conversation, where it is kept if it is.
     pub(super) conversation: TurnId,
-    /// When it began, in the later steps of a tool loop.
+    /// It asks in a step of its tool loop after the first.
+    pub(super) goes_on: bool,
+    /// When it began, in such a step, where it is kept.
     pub(super) began_ms: Option<i64>,
 }
 
@@ -21,6 +23,7 @@ impl Sight {
         let mut sight = Sight {
             turn: turn.clone(),
             conversation: conversation.into(),
+            goes_on,
             began_ms: None,
         };
         sight.began_ms = goes_on.then(|| memories.began(&sight)).flatten();
