@@ -15,7 +15,7 @@ use crate::{
     memory::UserKey,
     state::State,
     store::{
-        Command,
+        Command, Spending,
         extraction::{self as stored, Write},
     },
 };
@@ -183,14 +183,14 @@ impl<'a> Extractor<'a> {
         if cap == 0 {
             return Ok(false);
         }
-        let (store, user) = (&self.state.store, user.clone());
-        let day = store.rules().clock.day();
-        let reading = store.reading(move |db| async move { stored::ledger(&db, &user, day).await });
-        let spent = reading.await.map_err(|_| PAUSE)?;
-        let spent = spent
+        let store = &self.state.store;
+        let today = store.ledger(user, store.rules().clock.day()).await;
+        let spent = today
+            .map_err(|_| PAUSE)?
             .iter()
-            .map(|day| day.prompt_tokens + day.completion_tokens);
-        Ok(spent.sum::<i64>().unsigned_abs() >= cap)
+            .map(Spending::on_calls)
+            .sum::<i64>();
+        Ok(spent.unsigned_abs() >= cap)
     }
 
     /// Finds who waits in the store: all at the start, later what others left behind.

@@ -25,6 +25,7 @@ mod honest_streams;
 mod injection;
 mod isolation;
 mod leak;
+mod ledger;
 mod live_change;
 mod lost_updates;
 mod mcp;

@@ -141,6 +141,12 @@ impl Blocks {
     pub(super) fn is_empty(&self) -> bool {
         self.profile.is_none() && self.memories.is_none() && self.history.is_empty()
     }
+
+    /// What profile and memories take.
+    pub(super) fn tokens(&self) -> usize {
+        let blocks = [&self.profile, &self.memories].into_iter().flatten();
+        blocks.map(|block| est_tokens(block)).sum()
+    }
 }
 
 /// In the language the user asked for, else the one their profile is written in.

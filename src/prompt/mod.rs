@@ -82,6 +82,8 @@ pub struct RecallReport {
     pub profile_version: u64,
     /// What went into the prompt: (turn id, score, tokens).
     pub items: Vec<(Arc<str>, f64, usize)>,
+    /// What profile and memories take of it, in tokens.
+    pub tokens: usize,
 }
 
 impl Recall {

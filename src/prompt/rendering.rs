@@ -46,6 +46,7 @@ impl Rendering<'_> {
         let report = RecallReport {
             state,
             profile_version: version,
+            tokens: blocks.tokens(),
             items: blocks.items,
         };
         Ok((request, report))

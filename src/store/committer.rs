@@ -39,6 +39,8 @@ pub struct Committer {
     pub(super) sweep_at: Instant,
     /// When the file is tried again to be rid of what was erased.
     pub(super) scrub_at: Option<Instant>,
+    /// When what memory cost is entered into the ledger.
+    pub(super) tally_at: Option<Instant>,
 }
 
 /// Runs until the queue is closed and empty. A panic costs one round: the queue and what was
@@ -66,6 +68,7 @@ impl Committer {
             unsettled: BTreeMap::new(),
             sweep_at: Instant::now(),
             scrub_at: None,
+            tally_at: Some(Instant::now()),
         };
         let mut committer = committer;
         committer.work().await;
@@ -94,6 +97,7 @@ impl Committer {
                 return;
             }
         }
+        let _ = self.enter().await;
     }
 
     /// Does what is next; `None` once there is nothing left to do. Fails with the store, and with
@@ -108,9 +112,14 @@ impl Committer {
         let due = self.unsettled.values().map(|(_, at)| *at).min();
         let due_at = due.unwrap_or(self.sweep_at).min(self.sweep_at);
         let due_at = due_at.min(self.scrub_at.unwrap_or(due_at));
+        let due_at = due_at.min(self.tally_at.unwrap_or(due_at));
         let (work, since) = tokio::select! {
             taken = self.shared.queue.take(self.shared.group) => taken?,
             () = tokio::time::sleep_until(due_at) => return Some(Ok(())),
+            () = self.shared.tally.some.notified() => {
+                self.tallied();
+                return Some(Ok(()));
+            }
             () = self.shared.suspicion.notified() => {
                 return Some(self.examine().await.map_err(|_| None));
             }
@@ -127,6 +136,9 @@ impl Committer {
         let now = Instant::now();
         if self.scrub_at.is_some_and(|at| at <= now) {
             self.scrub(false).await;
+        }
+        if self.tally_at.is_some_and(|at| at <= now) {
+            self.enter().await?;
         }
         match self.sweep_at <= now {
             true => self.sweep().await,

@@ -214,6 +214,8 @@ pub mod ledger {
         pub user_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub day: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub kind: String,
         pub calls: i64,
         pub prompt_tokens: i64,
         pub completion_tokens: i64,

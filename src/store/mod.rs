@@ -15,6 +15,7 @@ mod erase;
 pub mod extraction;
 mod import;
 mod keep;
+mod ledger;
 mod outage;
 pub mod pages;
 mod past;
@@ -42,6 +43,7 @@ use crate::{
     runtime::Own,
 };
 pub use import::{Import, Imported};
+pub use ledger::Spending;
 pub use privacy::{Ask, Deed, Done, Reply};
 use shared::Shared;
 use std::{
@@ -129,7 +131,7 @@ pub struct Erased {
     pub quarantine: u64,
     /// Write-backs in the spool.
     pub spool: u64,
-    /// Days of the ledger.
+    /// Rows of the ledger: one a day and kind.
     pub ledger: u64,
     /// Detached tasks, with their answers.
     pub tasks: u64,

@@ -5,7 +5,7 @@
 use super::{
     Store, StoreError,
     database::Database,
-    entity::{ledger, profile_history, quarantine, turn, user},
+    entity::{profile_history, quarantine, turn, user},
     rows::{OfUser, from_turn_row},
 };
 use crate::memory::{KeptTurn, Settings, UserKey};
@@ -40,8 +40,6 @@ pub struct HistoryWanted {
 pub type Superseded = profile_history::Model;
 /// A value in quarantine.
 pub type Quarantined = quarantine::Model;
-/// A day of the ledger.
-pub type LedgerDay = ledger::Model;
 
 impl Store {
     /// A user's turns, newest first.
@@ -100,22 +98,6 @@ impl Store {
         let select = quarantine::Entity::find_of(user)
             .filter(C::Seq.gt(after))
             .order_by_asc(C::Seq)
-            .limit(limit);
-        self.reading(move |db| async move { select.all(&db.readers).await })
-            .await
-    }
-
-    /// What a user's memory cost, after a day.
-    pub async fn ledger_days(
-        &self,
-        user: &UserKey,
-        after: i64,
-        limit: u64,
-    ) -> Result<Vec<LedgerDay>, StoreError> {
-        use ledger::Column as C;
-        let select = ledger::Entity::find_of(user)
-            .filter(C::Day.gt(after))
-            .order_by_asc(C::Day)
             .limit(limit);
         self.reading(move |db| async move { select.all(&db.readers).await })
             .await

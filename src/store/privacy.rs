@@ -100,6 +100,7 @@ impl Committer {
         }
         if matches!(done, Ok(Ok(_))) {
             self.shared.gathering.forget(user);
+            self.shared.tally.forget(user);
         }
         let mut erased = match done? {
             Ok(erased) => erased,

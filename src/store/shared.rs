@@ -4,6 +4,7 @@ use super::{
     StoreError,
     database::{self, Database, Place},
     directory::Directory,
+    ledger::Tally,
     queue::Queue,
     read::{Read, read},
     spool::Spool,
@@ -41,6 +42,8 @@ pub struct Shared {
     pub undelivered: Option<Arc<Undelivered>>,
     /// Whose turns wait to be read by the extraction model.
     pub gathering: Gathering,
+    /// What memory cost and is not in the ledger yet.
+    pub tally: Tally,
     /// SQLite: up to this size the file is written anew after an erase.
     pub rewrite_bytes: u64,
     /// How long turns are kept; `None`: for ever.
@@ -117,6 +120,7 @@ impl Opening {
             rules: self.rules,
             undelivered,
             gathering: self.gathering,
+            tally: Tally::default(),
             keep_ms: self.keep_ms,
             rewrite_bytes: self.config.rewrite_bytes,
             down: AtomicBool::new(!self.spool.is_drained()),

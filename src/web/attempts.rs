@@ -148,6 +148,7 @@ pub async fn open<A: Begin>(
         let late = |_| Err(Failure::here(Error::Timeout("the request")));
         let failure = match attempt.await.unwrap_or_else(late) {
             Ok((answer, extras)) => {
+                tally(graph, &call);
                 return Ok(Opened {
                     call,
                     answer,
@@ -166,6 +167,15 @@ pub async fn open<A: Begin>(
             call = again(graph, call, failure, attempts).await?;
             attempts += 1;
         }
+    }
+}
+
+/// What was recalled into the prompt that is answered goes into its user's ledger.
+fn tally(graph: &Graph, call: &Call) {
+    if let (Some(user), RecallState::Hit, 1..) =
+        (&call.case.user, call.recall.state, call.recall.tokens)
+    {
+        graph.state.store.recalled(user, call.recall.tokens);
     }
 }
 

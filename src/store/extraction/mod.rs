@@ -1,5 +1,5 @@
-//! What the store knows of extraction: which turns wait to be read, what is in quarantine, what
-//! memory has cost. Reads are here, writes in `write.rs`.
+//! What the store knows of extraction: which turns wait to be read, what is in quarantine. Reads are
+//! in `read.rs`, writes in `write.rs`.
 
 mod claim;
 mod commit;
@@ -7,8 +7,6 @@ mod read;
 mod write;
 
 pub use claim::Claim;
-pub use read::{
-    Job, JobKind, JobState, Quarantined, Spending, ended, flush, jobs, ledger, quarantine, waiting,
-};
+pub use read::{Job, JobKind, JobState, Quarantined, ended, flush, jobs, quarantine, waiting};
 pub(in crate::store) use write::insert_unread;
 pub use write::{Learned, Write, Written, write};

@@ -7,7 +7,7 @@ use crate::{
     },
     store::{
         database::Database,
-        entity::{extraction, ledger, outbox, quarantine, user_profile},
+        entity::{extraction, outbox, quarantine, user_profile},
         rows::OfUser,
     },
 };
@@ -93,19 +93,6 @@ pub struct Quarantined {
     pub quote: Option<String>,
     /// When it was said or put, Unix milliseconds.
     pub at_ms: i64,
-}
-
-/// What a user's memory cost on one day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Spending {
-    /// The day (UTC), as 2026-01-31.
-    pub day: String,
-    /// Calls of the extraction model.
-    pub calls: i64,
-    /// Tokens of what it was asked.
-    pub prompt_tokens: i64,
-    /// Tokens of what it answered.
-    pub completion_tokens: i64,
 }
 
 /// Users with turns to read, and how much; of all, or of one.
@@ -255,26 +242,6 @@ pub async fn quarantine(db: &Database, user: &UserKey) -> Result<Vec<Quarantined
         turn: some(row.turn_id),
         quote: some(row.quote),
         at_ms: row.valid_from,
-    });
-    Ok(shown.collect())
-}
-
-/// What one user's memory cost, by day, the latest first; from a day (since 1970) on.
-pub async fn ledger(db: &Database, user: &UserKey, from: i64) -> Result<Vec<Spending>, DbErr> {
-    let rows = ledger::Entity::find_of(user)
-        .filter(ledger::Column::Day.gte(from))
-        .order_by_desc(ledger::Column::Day)
-        .limit(MOST_ROWS)
-        .all(&db.readers)
-        .await?;
-    let shown = rows.into_iter().map(|row| {
-        let day = time::OffsetDateTime::from_unix_timestamp(row.day.saturating_mul(86_400));
-        Spending {
-            day: day.map(|day| day.date().to_string()).unwrap_or_default(),
-            calls: row.calls,
-            prompt_tokens: row.prompt_tokens,
-            completion_tokens: row.completion_tokens,
-        }
     });
     Ok(shown.collect())
 }

@@ -9,14 +9,14 @@ use crate::{
     store::{
         changes::Changes,
         database::Database,
-        entity::{extraction, ledger, outbox, quarantine, turn},
+        entity::{extraction, outbox, quarantine, turn},
+        ledger::{Cost, spend},
         rows::{CHUNK, OfUser, clean, lock_users, source},
         settle::settled,
     },
 };
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QuerySelect,
+    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 use std::collections::{BTreeMap, HashSet};
@@ -122,7 +122,7 @@ pub async fn write(
                     writes.version(user, row.version, &profile);
                     written.profile = Some(profile);
                     written.count = remove(&tx, user, seqs).await?;
-                    spend(&tx, user, rules.clock.day(), *spent).await?;
+                    spend(&tx, user, rules.clock.day(), Cost::Extraction, *spent).await?;
                 }
             }
             Write::Fail {
@@ -135,7 +135,7 @@ pub async fn write(
                 let failed = fail(&tx, user, seqs, error, *next_at_ms, *most);
                 written.count = failed.await?;
                 if written.count > 0 {
-                    spend(&tx, user, rules.clock.day(), *spent).await?;
+                    spend(&tx, user, rules.clock.day(), Cost::Extraction, *spent).await?;
                 }
             }
             Write::Claim(claim) => {
@@ -330,37 +330,4 @@ fn release(profile: &mut Profile, held: quarantine::Model) -> Vec<crate::memory:
             quote,
         }]),
     }
-}
-
-async fn spend(
-    tx: &DatabaseTransaction,
-    user: &UserKey,
-    day: i64,
-    spent: Spent,
-) -> Result<(), DbErr> {
-    use ledger::{Column as C, Entity as E};
-    if spent == Spent::default() {
-        return Ok(());
-    }
-    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let row = ledger::Model {
-        tenant: user.tenant.to_string(),
-        app: user.app.to_string(),
-        user_id: user.user.to_string(),
-        day,
-        calls: number(spent.calls),
-        prompt_tokens: number(spent.prompt),
-        completion_tokens: number(spent.completion),
-    };
-    let more = |column: C, by: i64| (column, Expr::col((E, column)).add(by));
-    let add = OnConflict::columns([C::Tenant, C::App, C::UserId, C::Day])
-        .values([
-            more(C::Calls, row.calls),
-            more(C::PromptTokens, row.prompt_tokens),
-            more(C::CompletionTokens, row.completion_tokens),
-        ])
-        .to_owned();
-    let insert = ledger::Entity::insert(row.into_active_model());
-    insert.on_conflict(add).exec_without_returning(tx).await?;
-    Ok(())
 }

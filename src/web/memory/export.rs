@@ -68,7 +68,7 @@ enum Part {
     History(Option<i64>),
     Turns(Option<(i64, String)>),
     Quarantine(i64),
-    Ledger(i64),
+    Ledger,
     End,
 }
 
@@ -157,21 +157,13 @@ impl Export {
                             "rule": row.rule, "turn": row.turn_id, "quote": row.quote}),
                     );
                 }
-                last.map_or(Part::Ledger(-1), Part::Quarantine)
+                last.map_or(Part::Ledger, Part::Quarantine)
             }
-            Part::Ledger(after) => {
-                let rows = state.store.ledger_days(user, after, PAGE).await;
-                let rows = rows.map_err(down)?;
-                let last = rows.last().map(|row| row.day);
-                for row in rows {
-                    put(
-                        "ledger",
-                        json!({"day": row.day, "calls": row.calls,
-                            "prompt_tokens": row.prompt_tokens,
-                            "completion_tokens": row.completion_tokens}),
-                    );
+            Part::Ledger => {
+                for day in state.store.ledger(user, 0).await.map_err(down)? {
+                    put("ledger", value(&day));
                 }
-                last.map_or(Part::End, Part::Ledger)
+                Part::End
             }
             Part::End => {
                 let line = json!({"kind": "end", "lines": self.lines});

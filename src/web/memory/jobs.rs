@@ -6,8 +6,8 @@ use crate::{
     error::Error,
     memory::UserKey,
     store::{
-        Command,
-        extraction::{self, Job, Spending, Write},
+        Command, Spending,
+        extraction::{self, Job, Write},
     },
     web::{
         fault::{Fault, only},
@@ -158,10 +158,8 @@ pub async fn ledger(req: HttpRequest) -> Result<HttpResponse, Fault> {
         let user = UserKey::local(&identity::some_user(&req)?);
         let state = &graph(&req).state;
         let from = state.store.rules().clock.day() - DAYS + 1;
-        let reading = state
-            .store
-            .reading(move |db| async move { extraction::ledger(&db, &user, from).await });
-        let days = reading.await.map_err(|_| Error::StoreDown)?;
+        let days = state.store.ledger(&user, from).await;
+        let days = days.map_err(|_| Error::StoreDown)?;
         let cap = state.config.memory.extract.daily_tokens;
         Ok(HttpResponse::Ok().json(Ledger {
             daily_tokens: (cap > 0).then_some(cap),
