@@ -63,7 +63,7 @@ pub enum Error {
     #[error("{0} is no longer kept")]
     Gone(&'static str),
     /// All permits are out, or the model's queue is full or too slow.
-    #[error("{what}; retry in {retry_after} s")]
+    #[error("{what}; retry in about {retry_after} s")]
     Busy {
         /// What is full.
         what: &'static str,

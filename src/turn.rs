@@ -6,7 +6,7 @@
 use crate::{
     error::Error,
     memory::{MemoryMode, Said, TurnId, UserKey},
-    pool::{BackendId, Lease, Request},
+    pool::{Lease, Request, Tried},
     prompt::RecallReport,
     supervise::{Post, Vitals},
 };
@@ -90,7 +90,7 @@ pub struct Call {
     /// What is sent to it.
     pub request: Request,
     /// Backends that failed this turn before.
-    pub tried: Vec<BackendId>,
+    pub tried: Vec<Tried>,
     /// What the user said, for the write-back; `None` where nothing is to be kept.
     pub said: Option<Said>,
     /// What recall found, for the headers and the `recalled` event.

@@ -6,7 +6,7 @@ use crate::support::{
     upstream::{Gate, Step, Upstream, chat_events, chunk, end, head},
 };
 use serde_json::{Value, json};
-use sundynix::config::BackendConfig;
+use sundynix::config::{AliasConfig, BackendConfig};
 
 fn chat(text: &str) -> Value {
     json!({"model": "m", "messages": [{"role": "user", "content": text}]})
@@ -95,7 +95,9 @@ async fn contended_is_429_and_says_when_to_come_back() {
         app.until(|| app.state.pool.status()[0].in_flight == 1)
             .await;
         let (status, retry, body) = refused(&app, chat("hi")).await;
-        assert_eq!((status, retry.as_deref()), (429, Some("1")), "{body}");
+        assert_eq!(status, 429, "{body}");
+        // Nothing is known of how fast the line moves; and not all come back at once.
+        assert!(matches!(retry.as_deref(), Some("1" | "2")), "{retry:?}");
         gate.open(1);
         running.await.unwrap().unwrap().all().await;
     }
@@ -120,7 +122,9 @@ async fn nobody_there_is_503_and_unknown_is_404() {
         (status, &body["error"]["code"]),
         (503, &json!("no_backend"))
     );
-    assert!(retry.is_some());
+    // When the breaker lets one through again, give or take what keeps them apart.
+    let seconds: u32 = retry.unwrap().parse().unwrap();
+    assert!((30..=76).contains(&seconds), "{seconds}");
     let mut unknown = chat("hi");
     unknown["model"] = "n".into();
     let (status, _, body) = refused(&app, unknown).await;
@@ -134,25 +138,56 @@ async fn nobody_there_is_503_and_unknown_is_404() {
     );
 }
 
+/// Long before their wait is over; the one that is being served is served to its end.
 #[tokio::test]
-async fn whoever_waits_for_a_backend_that_goes_down_is_told_so() {
+async fn whoever_waits_for_what_is_not_there_any_more_is_told_so_at_once() {
     let (upstream, gate) = (Upstream::start(), Gate::new());
     upstream.always(gated(&gate));
-    let app = narrow(&upstream, 10, 300).await;
+    let url = upstream.openai();
+    let app = spawn_app(|c| {
+        c.backend = vec![BackendConfig {
+            name: "b".into(),
+            url: url.clone(),
+            models: vec!["m".into()],
+            max_concurrent: 1,
+            ..BackendConfig::default()
+        }];
+        c.alias = vec![AliasConfig {
+            name: "alias".into(),
+            chain: vec!["m".into()],
+            ..AliasConfig::default()
+        }];
+        c.pool.queue_wait_ms = 3_600_000;
+    })
+    .await;
     let client = app.client();
     let running = tokio::spawn(async move { client.chat("ada", chat("hi")).await });
     app.until(|| app.state.pool.status()[0].in_flight == 1)
         .await;
-    let client = app.client();
-    let waits = tokio::spawn(async move { client.chat("ada", chat("hi")).await.err() });
-    app.until(|| app.state.pool.status()[0].waiting == 1).await;
-    let name = app.state.pool.status()[0].name.clone();
-    let removed = app
-        .call("DELETE", &format!("/api/v1/backends/{name}"), "", None)
-        .await;
-    assert_eq!(removed.status(), 200);
-    let told = waits.await.unwrap().unwrap();
-    assert!(told.starts_with("503"), "{told}");
+    let other = json!({"url": url, "models": ["n"], "max_concurrent": 1});
+    // First the backend serves something else, then it is gone. What an alias stands for may come
+    // back: that is 503, and a model that nobody knows 404.
+    for (method, body, models) in [
+        ("PUT", Some(other), &["m", "alias"][..]),
+        ("DELETE", None, &["n"]),
+    ] {
+        let mut waits = Vec::new();
+        for model in models {
+            let (client, mut body) = (app.client(), chat("hi"));
+            body["model"] = (*model).into();
+            waits.push(tokio::spawn(
+                async move { client.chat("ada", body).await.err() },
+            ));
+            app.until(|| app.state.pool.status()[0].waiting == waits.len())
+                .await;
+        }
+        let changed = app.call(method, "/api/v1/backends/b", "", body).await;
+        assert_eq!(changed.status(), 200);
+        for (wait, status) in waits.into_iter().zip(["404", "503"]) {
+            let told = wait.await.unwrap().unwrap();
+            assert!(told.starts_with(status), "{told}");
+        }
+    }
     gate.open(1);
     running.await.unwrap().unwrap().all().await;
 }

@@ -3,10 +3,10 @@
 
 use crate::support::{
     server::{App, spawn_app},
-    upstream::{Upstream, http},
+    upstream::{Step, Upstream, http, ordinary},
 };
 use serde_json::{Value, json};
-use sundynix::config::{AliasConfig, BackendConfig, Config, MemoryAt, Policy};
+use sundynix::config::{AliasConfig, BackendConfig, Config, DialectName, MemoryAt, Policy};
 
 fn backend(name: &str, upstream: &Upstream, model: &str) -> BackendConfig {
     upstream.models(&[model]);
@@ -104,11 +104,7 @@ async fn a_chain_falls_to_the_next_where_one_fails_or_is_gone() {
         assert_eq!(backend_of(&app, "smart").await, "large");
     }
     assert!(small.log().chats().is_empty());
-    large.script(vec![crate::support::upstream::Step::Write(http(
-        503,
-        "text/plain",
-        "busy",
-    ))]);
+    large.script(vec![Step::Write(http(503, "text/plain", "busy"))]);
     assert_eq!(backend_of(&app, "smart").await, "small");
     assert_eq!(small.log().chats()[0].json()["model"], "qwen-7b");
     drop(large);
@@ -118,6 +114,92 @@ async fn a_chain_falls_to_the_next_where_one_fails_or_is_gone() {
     }
     let alone = app.chat("ada", chat("qwen-72b")).await.err().unwrap();
     assert!(alone.starts_with("50"), "{alone}");
+}
+
+/// A large model that its server cannot serve does not take the small one with it: neither in the
+/// turn that finds out, nor in those that follow.
+#[tokio::test]
+async fn a_chain_falls_to_another_model_of_the_same_server() {
+    for (status, body, tried) in [
+        (503, "busy", 5),
+        (500, r#"{"error":"model requires more system memory"}"#, 5),
+        // A 404 says nothing of the server's health: it is asked each time, and that is no storm.
+        (404, r#"{"error":"model not found"}"#, 300),
+    ] {
+        for ollama in [false, true] {
+            let upstream = Upstream::start();
+            upstream.models(&["qwen-72b", "qwen-7b"]);
+            upstream.answers(move |seen| match seen.json()["model"] == "qwen-72b" {
+                true => vec![Step::Write(http(status, "application/json", body))],
+                false => ordinary(seen),
+            });
+            let url = if ollama {
+                upstream.ollama()
+            } else {
+                upstream.openai()
+            };
+            let server = BackendConfig {
+                name: "one".into(),
+                dialect: ollama.then_some(DialectName::Ollama),
+                url,
+                ..BackendConfig::default()
+            };
+            let smart = alias("smart", &[], &["qwen-72b", "qwen-7b"]);
+            let app = app(vec![server], vec![smart]).await;
+            app.until(|| app.state.pool.models().len() == 3).await;
+            for turn in 0..tried.max(30) {
+                let events = app.chat("ada", chat("smart")).await.unwrap();
+                let attempts = if turn < tried { "2" } else { "1" };
+                assert_eq!(events.headers["x-sundynix-attempts"], attempts);
+                events.all().await;
+            }
+            let log = upstream.log();
+            let asked = |model: &str| {
+                log.chats()
+                    .iter()
+                    .filter(|c| c.json()["model"] == model)
+                    .count()
+            };
+            assert_eq!(
+                (asked("qwen-72b"), asked("qwen-7b")),
+                (tried, tried.max(30))
+            );
+            let status = &app.state.pool.status()[0];
+            assert!(status.condition.routable);
+            assert_eq!(
+                status.condition.models_out.contains_key("qwen-72b"),
+                tried == 5
+            );
+            app.until(|| app.state.pool.status()[0].in_flight == 0)
+                .await;
+        }
+    }
+}
+
+/// What cannot be reached is not asked for its other models.
+#[tokio::test]
+async fn a_chain_leaves_a_server_that_is_gone() {
+    let gone = BackendConfig {
+        name: "gone".into(),
+        url: format!("http://{}/v1", Upstream::refusing()),
+        models: vec!["qwen-72b".into(), "qwen-7b".into()],
+        ..BackendConfig::default()
+    };
+    let upstream = Upstream::start();
+    let smart = alias("smart", &[], &["qwen-72b", "qwen-7b"]);
+    let small = backend("small", &upstream, "qwen-7b");
+    let both = app(vec![gone.clone(), small], vec![smart.clone()]).await;
+    let events = both.chat("ada", chat("smart")).await.unwrap();
+    assert_eq!(events.headers["x-sundynix-backend"], "small");
+    assert_eq!(events.headers["x-sundynix-attempts"], "2");
+    events.all().await;
+    let alone = app(vec![gone], vec![smart]).await;
+    let body = Some(chat("smart"));
+    let failed = alone
+        .call("POST", "/v1/chat/completions", "ada", body)
+        .await;
+    assert_eq!(failed.status(), 502);
+    assert_eq!(failed.headers()["x-sundynix-attempts"], "1");
 }
 
 #[tokio::test]
@@ -159,11 +241,7 @@ async fn memory_goes_only_where_it_may() {
         assert!(!has(&external));
     }
     // Falling back from there to where it may go, it is there again.
-    external.script(vec![crate::support::upstream::Step::Write(http(
-        503,
-        "text/plain",
-        "busy",
-    ))]);
+    external.script(vec![Step::Write(http(503, "text/plain", "busy"))]);
     let back = app.chat("ada", chat("either")).await.unwrap();
     assert_eq!(memory(&back), "hit");
     back.all().await;

@@ -6,7 +6,7 @@
 use crate::{
     graph::Node,
     memory::Said,
-    pool::{BackendId, Lease, Pool, Request, Want},
+    pool::{Lease, Pool, Request, Tried, Want},
     prompt::RecallReport,
     supervise::{Poke, Post},
     turn::{Call, Stage, Turn},
@@ -22,8 +22,8 @@ pub struct Prompted {
     pub recall: RecallReport,
     /// What the user said, for the write-back.
     pub said: Option<Said>,
-    /// Backends that failed this turn already.
-    pub tried: Vec<BackendId>,
+    /// What has failed this turn already.
+    pub tried: Vec<Tried>,
 }
 
 impl Stage for Prompted {

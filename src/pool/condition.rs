@@ -3,9 +3,13 @@
 
 use super::{
     breaker::State,
+    circuit::Standing,
     health::{Probed, Reported},
 };
-use std::collections::HashSet;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 use tokio::time::Instant;
 
 /// Whether a backend can be routed to, and if not, why not and for how long.
@@ -15,7 +19,9 @@ pub struct Condition {
     pub routable: bool,
     /// Why not, where it does not.
     pub why_not: Option<String>,
-    /// What its last requests came to.
+    /// Models that get no requests now though others of its do, and why not.
+    pub models_out: BTreeMap<String, String>,
+    /// What its last requests came to: of several models, the one that does best.
     pub breaker: BreakerState,
     /// Seconds until an open breaker lets one request through to find out.
     pub breaker_open_s: Option<u64>,
@@ -46,40 +52,35 @@ pub enum BreakerState {
 impl Condition {
     pub(super) fn new(
         (probe, probe_error): (Probed, Option<String>),
-        (state, now): (State, Instant),
-        rest: Option<Instant>,
+        (models, now): (Vec<(Arc<str>, Standing)>, Instant),
         reported: Option<Reported>,
         loaded: Option<HashSet<String>>,
     ) -> Self {
-        let left = |until: Instant| {
-            // Rounded up: "0 seconds" would be over.
-            let left = until.saturating_duration_since(now).as_millis();
-            Some(left.div_ceil(1000) as u64).filter(|left| *left > 0)
-        };
-        let rest = rest.and_then(left);
-        let (breaker, open) = match state {
+        let best = models.iter().map(|(_, standing)| *standing);
+        let best = best.min_by_key(Standing::rank).unwrap_or_default();
+        let rest = best.rest.and_then(|until| left(until, now));
+        let (breaker, open) = match best.breaker {
             State::Closed => (BreakerState::Closed, None),
-            State::Open { until } => (BreakerState::Open, left(until)),
+            State::Open { until } => (BreakerState::Open, left(until, now)),
             State::HalfOpen { .. } => (BreakerState::HalfOpen, None),
         };
-        let why_not = match (probe, state) {
-            (Probed::Down, _) => Some(format!(
+        let why_not = match probe {
+            Probed::Down => Some(format!(
                 "its probes fail: {}",
                 probe_error
                     .as_deref()
                     .unwrap_or("two in a row must be good again")
             )),
-            (_, State::Open { .. }) => Some(format!(
-                "too many requests to it failed (see last_error): none for {} s more, then one \
-                 to find out",
-                open.unwrap_or_default()
-            )),
-            (_, State::HalfOpen { out: true }) => Some(
-                "too many requests to it failed: one is finding out whether it is well again"
-                    .into(),
-            ),
-            _ => rest
-                .map(|left| format!("it asked to be left alone for {left} s more (Retry-After)")),
+            _ => best.why_not(now),
+        };
+        let out = models.iter().filter_map(|(model, standing)| {
+            let why = standing.why_not(now)?;
+            Some((model.to_string(), why))
+        });
+        let models_out = match &why_not {
+            None => out.collect(),
+            // It is all of them.
+            Some(_) => BTreeMap::new(),
         };
         let mut loaded: Option<Vec<_>> = loaded.map(|all| all.into_iter().collect());
         if let Some(loaded) = &mut loaded {
@@ -88,6 +89,7 @@ impl Condition {
         Condition {
             routable: why_not.is_none(),
             why_not,
+            models_out,
             breaker,
             breaker_open_s: open,
             rest_s: rest,
@@ -97,4 +99,40 @@ impl Condition {
             loaded,
         }
     }
+}
+
+impl Standing {
+    /// The less, the sooner it gets a request.
+    fn rank(&self) -> (Option<Instant>, bool, bool) {
+        let (until, out, half) = match self.breaker {
+            State::Closed => (None, false, false),
+            State::HalfOpen { out } => (None, out, true),
+            State::Open { until } => (Some(until), false, false),
+        };
+        (until.max(self.rest), out, half)
+    }
+
+    fn why_not(&self, now: Instant) -> Option<String> {
+        match self.breaker {
+            State::Open { until } => Some(format!(
+                "too many requests to it failed (see last_error): none for {} s more, then one \
+                 to find out",
+                left(until, now).unwrap_or_default()
+            )),
+            State::HalfOpen { out: true } => Some(
+                "too many requests to it failed: one is finding out whether it is well again"
+                    .into(),
+            ),
+            _ => self
+                .rest
+                .and_then(|until| left(until, now))
+                .map(|left| format!("it asked to be left alone for {left} s more (Retry-After)")),
+        }
+    }
+}
+
+/// Rounded up: "0 seconds" would be over.
+fn left(until: Instant, now: Instant) -> Option<u64> {
+    let left = until.saturating_duration_since(now).as_millis();
+    Some(left.div_ceil(1000) as u64).filter(|left| *left > 0)
 }

@@ -23,7 +23,7 @@ pub struct Failure {
     pub error: Error,
     /// Another backend may be asked: nothing has come yet, and the request is not to blame.
     pub elsewhere: bool,
-    /// No connection was made: asking cost the backend nothing.
+    /// No connection was made.
     pub unreached: bool,
     /// The backend does not want to be asked again any earlier.
     pub retry_after: Option<Duration>,
@@ -51,6 +51,12 @@ impl Failure {
     /// The backend did not hold to its protocol.
     pub fn upstream(what: impl Into<String>) -> Self {
         Failure::elsewhere(Error::Upstream(what.into()))
+    }
+
+    /// Whether asking took hardly anything of a backend: nothing was there, or it has no such model.
+    /// Asking the next one is then no part of a storm.
+    pub fn cost_nothing(&self) -> bool {
+        self.unreached || matches!(self.error, Error::Refused { status: 404, .. })
     }
 
     /// No answer came.

@@ -1,14 +1,15 @@
 //! Whether a backend can be routed to, and what it says of its own load: the verdict of the
-//! requests it got (its breaker) and of the probes, and what was scraped from it. A lock for each,
-//! held for a few instructions; nothing here asks a backend anything.
+//! requests it got (a breaker a model) and of the probes, and what was scraped from it. A lock for
+//! each, held for a few instructions; nothing here asks a backend anything.
 
 use super::{
-    breaker::{Breaker, Change, Periods, State},
+    breaker::{Breaker, Change, Periods},
+    circuit::Circuit,
     condition::Condition,
     ticket::Ticket,
 };
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -20,8 +21,6 @@ const FRESH: Duration = Duration::from_secs(5);
 const DOWN: u32 = 3;
 /// … and so many good ones bring it back.
 const UP: u32 = 2;
-/// A rest that a backend has asked for is worth waiting out up to this.
-const SHORT: Duration = Duration::from_secs(5);
 
 /// See the file's head.
 pub struct Health {
@@ -29,19 +28,20 @@ pub struct Health {
     name: Arc<str>,
     verdict: Mutex<Verdict>,
     said: Mutex<Said>,
-    /// It gets no requests for a while: its breaker has opened, or it rests.
+    periods: Periods,
+    /// A model of its gets no requests for a while: its breaker has opened, or it rests.
     opened: Notify,
 }
 
 struct Verdict {
-    breaker: Breaker,
+    /// What the requests for each model came to: one that cannot be loaded, or that is asked too
+    /// much, takes no other of the same server with it. None yet: nothing is known against it.
+    circuits: HashMap<Arc<str>, Circuit>,
     probed: Probed,
     /// Probes in a row that contradict `probed`.
     against: u32,
     /// What the last one found wrong, in our own words.
     complaint: Option<String>,
-    /// It has asked not to be asked before then.
-    rest: Option<Instant>,
 }
 
 /// What the probes say.
@@ -79,62 +79,59 @@ impl Health {
         Arc::new(Health {
             name,
             verdict: Mutex::new(Verdict {
-                breaker: Breaker::new(periods, Instant::now()),
+                circuits: HashMap::new(),
                 probed: Probed::Unknown,
                 against: 0,
                 complaint: None,
-                rest: None,
             }),
+            periods,
             said: Mutex::default(),
             opened: Notify::new(),
         })
     }
 
-    /// Lets a request through; `None` while the breaker is open, its one trial is out or the
-    /// backend is probed down.
-    pub fn try_enter(self: &Arc<Self>, now: Instant) -> Option<Ticket> {
+    /// Lets a request for the model through; `None` while its breaker is open or the one trial is
+    /// out, while it rests, and while the backend is probed down.
+    pub fn try_enter(self: &Arc<Self>, model: &Arc<str>, now: Instant) -> Option<Ticket> {
         let mut verdict = self.verdict();
-        if verdict.probed == Probed::Down || verdict.rest.is_some_and(|until| now < until) {
+        if verdict.probed == Probed::Down {
             return None;
         }
-        let era = verdict.breaker.enter(now)?;
-        Some(Ticket::new(self.clone(), era))
+        let era = verdict.circuit(model, self.periods).enter(now)?;
+        Some(Ticket::new(self.clone(), model.clone(), era))
     }
 
     /// Whether `try_enter` would let one through.
-    pub fn routable(&self, now: Instant) -> bool {
+    pub fn routable(&self, model: &str, now: Instant) -> bool {
         let verdict = self.verdict();
-        verdict.probed != Probed::Down && verdict.away(now).is_zero() && verdict.breaker.admits(now)
+        let circuit = verdict.circuits.get(model);
+        verdict.probed != Probed::Down && circuit.is_none_or(|c| c.admits(now))
     }
 
-    /// It has asked not to be asked for so long (`Retry-After`).
-    pub fn rest(&self, wait: Duration) {
+    /// It has asked not to be asked for the model for so long (`Retry-After`).
+    pub fn rest(&self, model: &Arc<str>, wait: Duration) {
         let until = Instant::now() + wait;
-        let mut verdict = self.verdict();
-        verdict.rest = verdict.rest.max(Some(until));
-        drop(verdict);
+        self.verdict().circuit(model, self.periods).rest(until);
         self.opened.notify_one();
     }
 
-    /// How long it certainly gets no request, as far as that is not for the probes to say.
-    pub(super) fn away(&self, now: Instant) -> Duration {
-        self.verdict().away(now)
+    /// How long until a model that certainly gets no request now may get one again, as far as that
+    /// is not for the probes to say.
+    pub(super) fn away(&self, now: Instant) -> Option<Duration> {
+        let verdict = self.verdict();
+        let away = verdict.circuits.values().map(|circuit| circuit.away(now));
+        away.filter(|away| !away.is_zero()).min()
     }
 
-    /// How long until a request may be let through: zero where one is now, or where that is worth
-    /// waiting for, because the trial of a half-open breaker is out and may end any moment, or it
-    /// rests for a moment; `None` where only probes can tell.
-    pub fn wait(&self, now: Instant) -> Option<Duration> {
+    /// How long until a request for the model may be let through: zero where one is now, or where
+    /// that is worth waiting for; `None` where only probes can tell.
+    pub fn wait(&self, model: &str, now: Instant) -> Option<Duration> {
         let verdict = self.verdict();
         if verdict.probed == Probed::Down {
             return None;
         }
-        // A short rest is about load and not about health: waiting it out is better than an error.
-        Some(match (verdict.breaker.state(now), verdict.away(now)) {
-            (State::Open { .. }, away) => away,
-            (_, rest) if rest <= SHORT => Duration::ZERO,
-            (_, rest) => rest,
-        })
+        let circuit = verdict.circuits.get(model);
+        Some(circuit.map_or(Duration::ZERO, |circuit| circuit.wait(now)))
     }
 
     /// What it said of its load, if lately.
@@ -208,39 +205,46 @@ impl Health {
         self.said().loaded = Some((Instant::now(), models));
     }
 
-    /// For ops.
-    pub(super) fn condition(&self, now: Instant) -> Condition {
+    /// For ops, of a backend that serves these models.
+    pub(super) fn condition<'a>(
+        &self,
+        served: impl Iterator<Item = &'a Arc<str>>,
+        now: Instant,
+    ) -> Condition {
         let verdict = self.verdict();
-        let state = verdict.breaker.state(now);
         let (probe, complaint) = (verdict.probed, verdict.complaint.clone());
-        let rest = verdict.rest;
+        let standing = |model: &Arc<str>| {
+            let circuit = verdict.circuits.get(model);
+            let standing = circuit.map_or_else(Default::default, |c| c.standing(now));
+            (model.clone(), standing)
+        };
+        let standings = served.map(standing).collect();
         drop(verdict);
         let loaded = self.said().loaded.clone();
         Condition::new(
             (probe, complaint),
-            (state, now),
-            rest,
+            (standings, now),
             self.reported(now),
             loaded.filter(|(at, _)| fresh(*at, now)).map(|(_, m)| m),
         )
     }
 
-    /// Tells of a change; true: it is routable by it.
-    pub(super) fn changed(&self, change: Option<Change>) -> bool {
+    /// Tells of a change; true: the model is routable by it.
+    pub(super) fn changed(&self, model: &str, change: Option<Change>) -> bool {
         let backend = &self.name;
         match change {
             Some(Change::Opened(period)) => {
-                tracing::warn!(%backend, "gets no requests for {period:?}: too many failed");
+                tracing::warn!(%backend, model, "gets no requests for {period:?}: too many failed");
                 self.opened.notify_one();
             }
-            Some(Change::Closed) => tracing::info!(%backend, "takes requests again"),
+            Some(Change::Closed) => tracing::info!(%backend, model, "takes requests again"),
             None => {}
         }
         change == Some(Change::Closed)
     }
 
-    pub(super) fn breaker<T>(&self, f: impl FnOnce(&mut Breaker) -> T) -> T {
-        f(&mut self.verdict().breaker)
+    pub(super) fn breaker<T>(&self, model: &Arc<str>, f: impl FnOnce(&mut Breaker) -> T) -> T {
+        f(&mut self.verdict().circuit(model, self.periods).breaker)
     }
 
     fn verdict(&self) -> MutexGuard<'_, Verdict> {
@@ -257,13 +261,9 @@ fn fresh(at: Instant, now: Instant) -> bool {
 }
 
 impl Verdict {
-    fn away(&self, now: Instant) -> Duration {
-        let until = |until: Instant| until.saturating_duration_since(now);
-        let open = match self.breaker.state(now) {
-            State::Open { until: end } => until(end),
-            State::Closed | State::HalfOpen { .. } => Duration::ZERO,
-        };
-        open.max(self.rest.map_or(Duration::ZERO, until))
+    fn circuit(&mut self, model: &Arc<str>, periods: Periods) -> &mut Circuit {
+        let circuit = self.circuits.entry(model.clone());
+        circuit.or_insert_with(|| Circuit::new(periods))
     }
 }
 

@@ -56,9 +56,9 @@ impl Lease {
         self.failed(error);
     }
 
-    /// The backend does not want to be asked for so long.
+    /// The backend does not want to be asked for this model for so long.
     pub fn rest(&self, wait: Duration) {
-        self.backend.health.rest(wait);
+        self.backend.health.rest(&self.model, wait);
     }
 
     fn record(&mut self, outcome: Outcome) {

@@ -10,6 +10,7 @@ mod budget;
 mod catalog;
 mod change;
 mod chunk;
+mod circuit;
 mod client;
 mod condition;
 mod dial;
@@ -36,6 +37,7 @@ mod status;
 mod streamed;
 mod ticket;
 mod timeouts;
+mod tried;
 mod watch;
 mod window;
 
@@ -57,6 +59,7 @@ pub use request::Request;
 pub use streamed::Streamed;
 pub use ticket::Ticket;
 pub use timeouts::Timeouts;
+pub use tried::Tried;
 pub use watch::watch;
 
 use crate::{config::Config, error::Error};
@@ -137,13 +140,14 @@ impl Pool {
         self.places.catalog().entry(model)?.context
     }
 
-    /// A place at a backend that serves the model, whichever is best; `None`: all are full, stand in
-    /// line.
-    pub fn lease(&self, model: &str, tried: &[BackendId]) -> Result<Option<Lease>, Error> {
+    /// A place at a backend that serves the model and is none of these, whichever is best; `None`:
+    /// all are full, stand in line.
+    pub fn lease(&self, model: &str, without: &[BackendId]) -> Result<Option<Lease>, Error> {
+        let tried: Vec<_> = without.iter().copied().map(Tried::all_of).collect();
         self.place(Want {
             model,
             affinity: None,
-            tried,
+            tried: &tried,
         })
     }
 
@@ -154,15 +158,17 @@ impl Pool {
     }
 
     /// Stands in the model's line until a place is free. Dropping the future leaves the line.
-    pub async fn queue(&self, model: &str, tried: &[BackendId]) -> Result<Lease, Error> {
+    pub async fn queue(&self, model: &str, tried: &[Tried]) -> Result<Lease, Error> {
         queue::stand(&self.places, self.queue, model, tried).await
     }
 
-    /// How long until one that serves it may take a request again, as far as that is known.
+    /// How long until one that serves it may take a request again, as far as that is known: where
+    /// only a probe can tell, until the next one.
     pub fn back_in(&self, model: &str) -> Option<Duration> {
         let (catalog, now) = (self.places.catalog(), Instant::now());
+        let wait = |leg: &catalog::Leg| leg.backend.health.wait(&leg.name, now);
         let legs = catalog.entry(model)?.legs();
-        legs.filter_map(|leg| leg.backend.health.wait(now)).min()
+        legs.map(|leg| wait(leg).unwrap_or(self.probe)).min()
     }
 
     /// The backend has become routable: whoever waits for it is let in.

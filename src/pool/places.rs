@@ -3,13 +3,14 @@
 //! nobody waiting for it, and one that is given back goes to exactly one turn.
 
 use super::{
-    Backend, BackendId, Lease,
+    Backend, Lease,
     affinity::settled,
     catalog::{Catalog, Leg},
     forecast::Forecast,
     queue::Lines,
     route::{Candidate, choose},
     ticket::Ticket,
+    tried::Tried,
 };
 use crate::error::Error;
 use std::{
@@ -67,8 +68,8 @@ pub struct Want<'a> {
     pub model: &'a str,
     /// Whose prefix it goes on with.
     pub affinity: Option<u64>,
-    /// Backends that have failed it already.
-    pub tried: &'a [BackendId],
+    /// What has failed it already.
+    pub tried: &'a [Tried],
 }
 
 impl Places {
@@ -89,11 +90,16 @@ impl Places {
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
     }
 
-    /// Whoever waits for what can be had now is let in.
+    /// Whoever waits for what can be had now is let in, and whoever waits for what cannot be had any
+    /// more is told so.
     pub(super) fn wake_all(self: &Arc<Self>) {
-        for backend in &self.catalog().backends {
+        let catalog = self.catalog();
+        for backend in &catalog.backends {
             self.wake(backend);
         }
+        self.lock()
+            .lines
+            .turn_away(|model, tried| catalog.cannot(model, tried));
     }
 
     /// The backend takes requests again: whoever waits for it is let in.
@@ -117,15 +123,23 @@ impl Places {
         let now = Instant::now();
         let mut candidates = std::mem::take(&mut load.candidates);
         let mut soon = false;
-        for tier in &entry.tiers {
+        // Of a tier, those that have not failed the turn yet come first, before other models of those
+        // that have.
+        let known = |leg: &Leg| want.tried.iter().any(|t| t.backend == leg.backend.id);
+        let again = !want.tried.is_empty();
+        let passes = entry
+            .tiers
+            .iter()
+            .flat_map(|tier| [(tier, false), (tier, true)]);
+        for (tier, failed) in passes.filter(|(_, failed)| !failed || again) {
             candidates.clear();
             for (at, leg) in tier.iter().enumerate() {
-                if want.tried.contains(&leg.backend.id) {
+                if known(leg) != failed || want.tried.iter().any(|t| t.is(leg)) {
                     continue;
                 }
                 // A trial that is out may end any moment: worth waiting for.
-                soon |= leg.backend.health.wait(now) == Some(Duration::ZERO);
-                if leg.backend.has_room() && leg.backend.health.routable(now) {
+                soon |= leg.wait(now) == Some(Duration::ZERO);
+                if leg.is_free(now) {
                     candidates.push(leg.candidate(at, load.routed, now));
                 }
             }
@@ -133,12 +147,12 @@ impl Places {
                 // Nobody who came earlier is passed by: the place may have come free unheard.
                 if self.let_in(&tier[at].backend, load) {
                     candidates.retain(|c| c.at != at);
-                    if tier[at].backend.has_room() && tier[at].backend.health.routable(now) {
+                    if tier[at].is_free(now) {
                         candidates.push(tier[at].candidate(at, load.routed, now));
                     }
                     continue;
                 }
-                if let Some(ticket) = tier[at].backend.health.try_enter(now) {
+                if let Some(ticket) = tier[at].enter(now) {
                     load.candidates = candidates;
                     load.routed += 1;
                     return Ok(Some(self.occupy(&tier[at], ticket, now)));
@@ -156,7 +170,7 @@ impl Places {
     /// How many are at the backend, and how many wait for a model of its.
     pub(super) fn gauges(&self, backend: &Backend) -> (usize, usize) {
         let (catalog, load) = (self.catalog(), self.lock());
-        let serves = |model: &str| catalog.leg(backend.id, model).is_some();
+        let serves = |model: &str| catalog.legs_at(backend.id, model).next().is_some();
         (backend.gauge.in_flight(), load.lines.waiting(serves))
     }
 
@@ -196,21 +210,24 @@ impl Places {
         let Some(backend) = backend.filter(|b| b.has_room()) else {
             return false;
         };
-        // Before a waiter is taken out; without one it is given back.
-        let Some(ticket) = backend.health.try_enter(now) else {
-            return false;
+        let leg = |model: &str, tried: &[Tried]| {
+            let mut legs = catalog.legs_at(backend.id, model);
+            legs.find(|leg| leg.is_free(now) && !tried.iter().any(|t| t.is(leg)))
         };
-        let serves = |model: &str| catalog.leg(backend.id, model).is_some();
-        let first = load.lines.first(backend.id, serves);
-        let leg =
-            first.and_then(|(model, waiter)| Some((catalog.leg(backend.id, &model)?, waiter)));
-        let Some((leg, waiter)) = leg else {
-            return false;
-        };
-        load.routed += 1;
-        // Whoever stands in line takes its entry out, under this lock, before it goes: it is there.
-        waiter.hand(self.occupy(leg, ticket, now));
-        true
+        while let Some((number, model, leg)) = load.lines.first(leg) {
+            // Its breaker may just have opened: then somebody else comes first.
+            let Some(ticket) = leg.enter(now) else {
+                continue;
+            };
+            // Whoever stands in line takes its entry out, under this lock, before it goes: it is
+            // there.
+            if let Some(waiter) = load.lines.call(&model, number) {
+                load.routed += 1;
+                waiter.tell(Ok(self.occupy(leg, ticket, now)));
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -222,6 +239,19 @@ impl Backend {
 }
 
 impl Leg {
+    /// Whether a request could go there now.
+    fn is_free(&self, now: Instant) -> bool {
+        self.backend.has_room() && self.backend.health.routable(&self.name, now)
+    }
+
+    fn wait(&self, now: Instant) -> Option<Duration> {
+        self.backend.health.wait(&self.name, now)
+    }
+
+    fn enter(&self, now: Instant) -> Option<Ticket> {
+        self.backend.health.try_enter(&self.name, now)
+    }
+
     fn candidate(&self, at: usize, routed: u64, now: Instant) -> Candidate {
         let Leg { backend, name, .. } = self;
         let in_flight = backend.gauge.in_flight();

@@ -3,7 +3,8 @@
 //! was being handed over just then goes to the next.
 
 use super::{
-    BackendId, Lease,
+    Lease, Tried,
+    catalog::Leg,
     places::{Places, Want},
 };
 use crate::error::Error;
@@ -12,20 +13,34 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 /// One that waits.
 pub(super) struct Waiter {
-    tried: Vec<BackendId>,
-    place: oneshot::Sender<Lease>,
+    tried: Vec<Tried>,
+    /// Told where it may go, or why it may go nowhere.
+    told: oneshot::Sender<Result<Lease, Error>>,
 }
 
 /// One line a model, in order of arrival.
 #[derive(Default)]
 pub(super) struct Lines {
     lines: HashMap<Arc<str>, BTreeMap<u64, Waiter>>,
+    /// How fast each model's line moves.
+    paces: HashMap<Arc<str>, Pace>,
     arrivals: u64,
 }
+
+/// How fast a line moves.
+struct Pace {
+    /// When somebody was called last, or the line began.
+    since: Instant,
+    /// From one call to the next, lately; `None`: nobody has been called yet.
+    every: Option<Duration>,
+}
+
+/// Nobody in a line that crawls is told to come back later than this.
+const LONGEST: Duration = Duration::from_secs(60);
 
 impl Lines {
     pub(super) fn is_empty(&self) -> bool {
@@ -44,8 +59,34 @@ impl Lines {
     fn join(&mut self, model: &str, waiter: Waiter) -> u64 {
         self.arrivals += 1;
         let line = self.lines.entry(model.into()).or_default();
+        if line.is_empty() {
+            let every = self.paces.get(model).and_then(|pace| pace.every);
+            let since = Instant::now();
+            self.paces.insert(model.into(), Pace { since, every });
+        }
         line.insert(self.arrivals, waiter);
         self.arrivals
+    }
+
+    /// How long until a line as it is now has been served, by its pace.
+    fn served_in(&self, model: &str) -> Duration {
+        let every = self.paces.get(model).and_then(|pace| pace.every);
+        let waiting = u32::try_from(self.len(model)).unwrap_or(u32::MAX);
+        let all = every.unwrap_or_default().saturating_mul(waiting);
+        all.min(LONGEST)
+    }
+
+    /// Takes one out who may go somewhere.
+    pub(super) fn call(&mut self, model: &str, number: u64) -> Option<Waiter> {
+        let waiter = self.leave(model, number)?;
+        if let Some(pace) = self.paces.get_mut(model) {
+            let now = Instant::now();
+            let took = now.saturating_duration_since(pace.since);
+            // The last few count most.
+            let every = pace.every.map_or(took, |every| (every * 3 + took) / 4);
+            (pace.since, pace.every) = (now, Some(every));
+        }
+        Some(waiter)
     }
 
     fn leave(&mut self, model: &str, number: u64) -> Option<Waiter> {
@@ -57,28 +98,46 @@ impl Lines {
         waiter
     }
 
-    /// Takes out the longest waiting that this backend can serve, and for which model it waits.
-    pub(super) fn first(
-        &mut self,
-        backend: BackendId,
-        serves: impl Fn(&str) -> bool,
-    ) -> Option<(Arc<str>, Waiter)> {
-        let served = self.lines.iter().filter(|(model, _)| serves(model));
-        let first = served.filter_map(|(model, line)| {
-            let mut able = line.iter().filter(|(_, w)| !w.tried.contains(&backend));
-            able.next().map(|(number, _)| (*number, model.clone()))
+    /// The longest waiting that may go somewhere: its number, its model, and where.
+    pub(super) fn first<'a>(
+        &self,
+        to: impl Fn(&str, &[Tried]) -> Option<&'a Leg>,
+    ) -> Option<(u64, Arc<str>, &'a Leg)> {
+        // Where nobody could go, nobody who has been somewhere already can.
+        let open = self
+            .lines
+            .iter()
+            .filter(|(model, _)| to(model, &[]).is_some());
+        let first = open.filter_map(|(model, line)| {
+            let mut able = line.iter();
+            able.find_map(|(number, waiter)| {
+                Some((*number, model.clone(), to(model, &waiter.tried)?))
+            })
         });
-        let (number, model) = first.min()?;
-        let waiter = self.leave(&model, number)?;
-        Some((model, waiter))
+        first.min_by_key(|(number, ..)| *number)
+    }
+
+    /// Whoever can go nowhere any more is told why.
+    pub(super) fn turn_away(&mut self, why: impl Fn(&str, &[Tried]) -> Option<Error>) {
+        let told = self.lines.iter().flat_map(|(model, line)| {
+            let told = |(number, waiter): (&u64, &Waiter)| {
+                Some((model.clone(), *number, why(model, &waiter.tried)?))
+            };
+            line.iter().filter_map(told)
+        });
+        for (model, number, why) in told.collect::<Vec<_>>() {
+            if let Some(waiter) = self.leave(&model, number) {
+                waiter.tell(Err(why));
+            }
+        }
     }
 }
 
 impl Waiter {
-    /// Hands the place over. The receiver lives until its entry is out of the line, so it is
-    /// there; a receiver dropped later gives the place back by dropping it.
-    pub(super) fn hand(self, lease: Lease) {
-        let _ = self.place.send(lease);
+    /// The receiver lives until its entry is out of the line, so it is there; a receiver dropped
+    /// later gives a place back by dropping it.
+    pub(super) fn tell(self, told: Result<Lease, Error>) {
+        let _ = self.told.send(told);
     }
 }
 
@@ -108,11 +167,12 @@ pub(super) async fn stand(
     places: &Arc<Places>,
     (most, wait): (usize, Duration),
     model: &str,
-    tried: &[BackendId],
+    tried: &[Tried],
 ) -> Result<Lease, Error> {
-    let busy = |what| Error::Busy {
+    // Who comes back before those who wait have been served only waits again.
+    let busy = |what, wait: Duration| Error::Busy {
         what,
-        retry_after: 1,
+        retry_after: wait.as_secs_f64().ceil().max(1.0) as u32,
     };
     let want = Want {
         model,
@@ -120,7 +180,7 @@ pub(super) async fn stand(
         affinity: None,
         tried,
     };
-    let (place, mut called) = oneshot::channel();
+    let (told, mut called) = oneshot::channel();
     let number = {
         let mut load = places.lock();
         // A place may have come free since the caller looked.
@@ -130,10 +190,11 @@ pub(super) async fn stand(
         if load.lines.len(model) >= most {
             return Err(busy(
                 "every backend of this model is busy and its queue is full",
+                load.lines.served_in(model),
             ));
         }
         let tried = tried.to_vec();
-        load.lines.join(model, Waiter { tried, place })
+        load.lines.join(model, Waiter { tried, told })
     };
     // Declared after the channel, so dropped before it: out of the line first, then deaf.
     let standing = Standing {
@@ -141,21 +202,24 @@ pub(super) async fn stand(
         model,
         number,
     };
-    let lease = match tokio::time::timeout(wait, &mut called).await {
-        Ok(lease) => lease.ok(),
+    let told = match tokio::time::timeout(wait, &mut called).await {
+        Ok(told) => told.ok(),
         // Where nobody is there any more, that is what is to be told.
-        Err(_) if standing.leave() => places.take(&mut places.lock(), want)?,
+        Err(_) if standing.leave() => places.take(&mut places.lock(), want)?.map(Ok),
         // Called at the last moment.
         Err(_) => called.try_recv().ok(),
     };
-    lease.ok_or_else(|| busy("every backend of this model stayed busy"))
+    told.unwrap_or_else(|| {
+        let wait = places.lock().lines.served_in(model);
+        Err(busy("every backend of this model stayed busy", wait))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use crate::{
         error::Error,
-        pool::{Pool, testing::pool},
+        pool::{Pool, Tried, testing::pool},
     };
     use futures_util::{FutureExt, future::join_all};
     use std::{
@@ -216,7 +280,8 @@ mod tests {
         let pool = pool(&[1, 1]);
         let (a, b) = (pool.lease("m", &[1]), pool.lease("m", &[0]));
         let (a, b) = (a.unwrap().unwrap(), b.unwrap().unwrap());
-        let mut picky = Box::pin(pool.queue("m", &[0]));
+        let tried = [0, 1].map(Tried::all_of);
+        let mut picky = Box::pin(pool.queue("m", &tried[..1]));
         let mut other = Box::pin(pool.queue("m", &[]));
         assert!((&mut picky).now_or_never().is_none());
         assert!((&mut other).now_or_never().is_none());
@@ -228,7 +293,7 @@ mod tests {
         let got = picky.now_or_never().unwrap().unwrap();
         assert_eq!(got.backend().id, 1);
         assert!(matches!(
-            pool.queue("m", &[0, 1]).await,
+            pool.queue("m", &tried).await,
             Err(Error::NoBackend(_))
         ));
     }
@@ -243,6 +308,34 @@ mod tests {
         assert_eq!(errors.iter().filter(|e| busy(e)).count(), 1);
         assert!(errors.iter().all(|e| e.retry_after().is_some()));
         assert_eq!(gauges(&pool), (1, 0));
+    }
+
+    /// Who is turned away is told how long the line that is there takes.
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_back_after_the_line_does_not_wait_again() {
+        let pool = pool(&[1]);
+        let mut held = pool.lease("m", &[]).unwrap();
+        let mut line: Vec<_> = (0..10).map(|_| Box::pin(pool.queue("m", &[]))).collect();
+        for waiting in &mut line {
+            assert!(waiting.now_or_never().is_none());
+        }
+        let told = || pool.queue("m", &[]).now_or_never().unwrap().err().unwrap();
+        assert_eq!(told().retry_after(), Some(1), "nothing is known yet");
+        for next in &mut line[..4] {
+            tokio::time::advance(Duration::from_secs(2)).await;
+            drop(held.take());
+            held = Some(next.now_or_never().unwrap().unwrap());
+        }
+        let more: Vec<_> = (0..4).map(|_| Box::pin(pool.queue("m", &[]))).collect();
+        line.extend(more);
+        for waiting in &mut line[10..] {
+            assert!(waiting.now_or_never().is_none());
+        }
+        assert_eq!(
+            told().retry_after(),
+            Some(20),
+            "ten are served, two seconds each"
+        );
     }
 
     /// Random aborts over all workers: the bound holds throughout, and nothing is left over.

@@ -1,7 +1,7 @@
 //! The backends as ops read them.
 
 use super::{Backend, BackendStatus, Pool};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::time::Instant;
 
 impl Pool {
@@ -22,6 +22,9 @@ impl Pool {
         let (in_flight, waiting) = self.places.gauges(backend);
         let served = catalog.iter();
         let served = served.filter(|(_, e)| e.legs().any(|leg| leg.backend.id == backend.id));
+        let legs = catalog.iter().flat_map(|(_, entry)| entry.legs());
+        let legs = legs.filter(|leg| leg.backend.id == backend.id);
+        let own: BTreeSet<&Arc<str>> = legs.map(|leg| &leg.name).collect();
         let (models, contexts): (Vec<_>, Vec<_>) = served
             .map(|(name, e)| (name.to_string(), e.context))
             .unzip();
@@ -43,7 +46,7 @@ impl Pool {
             last_seen_ms: None,
             last_error: None,
             last_error_ms: None,
-            condition: backend.health.condition(Instant::now()),
+            condition: backend.health.condition(own.into_iter(), Instant::now()),
         };
         backend.seen.report(&mut status);
         status

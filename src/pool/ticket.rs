@@ -8,6 +8,8 @@ use tokio::time::Instant;
 /// See the file's head. Only the first record counts; dropped without one the request was neutral.
 pub struct Ticket {
     health: Arc<Health>,
+    /// What it asks for, as the backend knows it.
+    model: Arc<str>,
     /// The breaker's, which the record belongs to.
     era: u64,
     /// Its first word closed the breaker.
@@ -16,9 +18,10 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    pub(super) fn new(health: Arc<Health>, era: u64) -> Self {
+    pub(super) fn new(health: Arc<Health>, model: Arc<str>, era: u64) -> Self {
         Ticket {
             health,
+            model,
             era,
             proof: false,
             told: false,
@@ -29,10 +32,12 @@ impl Ticket {
     /// whoever waits may be let in.
     pub fn answered(&mut self) -> bool {
         let now = Instant::now();
-        let (era, change) = self.health.breaker(|b| b.answered(self.era, now));
+        let (era, change) = self
+            .health
+            .breaker(&self.model, |b| b.answered(self.era, now));
         self.era = era;
         self.proof |= change.is_some();
-        self.health.changed(change)
+        self.health.changed(&self.model, change)
     }
 
     /// What the request came to; only the first record counts. True as in `answered`.
@@ -41,10 +46,10 @@ impl Ticket {
             return false;
         }
         let now = Instant::now();
-        let change = self
-            .health
-            .breaker(|b| b.record((self.era, self.proof), outcome, now));
-        self.health.changed(change)
+        let change = self.health.breaker(&self.model, |b| {
+            b.record((self.era, self.proof), outcome, now)
+        });
+        self.health.changed(&self.model, change)
     }
 }
 
@@ -77,7 +82,9 @@ mod tests {
     }
 
     fn ticket(health: &Arc<Health>) -> Ticket {
-        health.try_enter(Instant::now()).expect("it is routable")
+        health
+            .try_enter(&"m".into(), Instant::now())
+            .expect("it is routable")
     }
 
     fn open(health: &Arc<Health>) {
@@ -90,13 +97,16 @@ mod tests {
     async fn a_trial_whose_caller_goes_away_is_given_back() {
         let health = health();
         open(&health);
-        assert_eq!(health.wait(Instant::now()), Some(Duration::from_secs(10)));
-        assert!(!health.routable(Instant::now()));
+        assert_eq!(
+            health.wait("m", Instant::now()),
+            Some(Duration::from_secs(10))
+        );
+        assert!(!health.routable("m", Instant::now()));
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert!(health.routable(Instant::now()));
+        assert!(health.routable("m", Instant::now()));
         let mut trial = ticket(&health);
-        assert!(health.try_enter(Instant::now()).is_none());
-        assert_eq!(health.wait(Instant::now()), Some(Duration::ZERO));
+        assert!(health.try_enter(&"m".into(), Instant::now()).is_none());
+        assert_eq!(health.wait("m", Instant::now()), Some(Duration::ZERO));
         drop(trial);
         trial = ticket(&health);
         assert!(trial.answered(), "it is routable again");
@@ -112,7 +122,7 @@ mod tests {
         for _ in 0..100 {
             one.record(Outcome::Failed);
         }
-        assert!(health.routable(Instant::now()));
+        assert!(health.routable("m", Instant::now()));
     }
 
     #[test]

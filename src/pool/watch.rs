@@ -87,14 +87,13 @@ async fn one(pool: &Arc<Pool>, client: &Client, backend: &Arc<Backend>, slots: &
     // Nothing else happens when the time of an open breaker, or of a rest, is over.
     let bell = async {
         loop {
-            backend.health.opened().await;
-            loop {
-                match backend.health.away(Instant::now()) {
-                    Duration::ZERO => break,
-                    away => sleep(away).await,
-                }
+            match backend.health.away(Instant::now()) {
+                None => backend.health.opened().await,
+                Some(away) => tokio::select! {
+                    () = sleep(away) => pool.wake(backend),
+                    () = backend.health.opened() => {}
+                },
             }
-            pool.wake(backend);
         }
     };
     tokio::join!(lists, probes, bell, scrape::keep(client, backend));

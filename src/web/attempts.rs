@@ -5,13 +5,14 @@
 use super::{
     content::{First, first},
     incoming::{Incoming, unfinished},
+    later::jitter,
 };
 use crate::{
     actors::{gateway::Submitted, pool_model::Prompted},
     chat::without_usage,
     error::Error,
     graph::{Answering, Graph},
-    pool::{Answer, Extras, Failure},
+    pool::{Answer, Extras, Failure, Tried},
     prompt::RecallState,
     turn::{Call, Case},
 };
@@ -22,7 +23,7 @@ use std::{
 };
 use tokio::time::{sleep, timeout_at};
 
-/// Attempts at most, each at another backend.
+/// Attempts at most, each at another backend, or for another model of a chain.
 const ATTEMPTS: usize = 3;
 
 /// The longest pause before the third attempt. The second is made at once: another backend need
@@ -187,7 +188,9 @@ async fn again(
     attempts: usize,
 ) -> Result<Call, Failed> {
     let (deadline, rest) = (call.case.deadline, failure.retry_after);
+    let cost_nothing = failure.cost_nothing();
     let (backend, pool) = (call.lease.backend().clone(), &graph.state.pool);
+    let model = call.lease.model().clone();
     call.lease.failed(&failure.error);
     rest.into_iter().for_each(|rest| call.lease.rest(rest));
     let failed = Failed {
@@ -199,11 +202,14 @@ async fn again(
         retry_after: rest,
     };
     let may_retry = failure.elsewhere && attempts < ATTEMPTS;
-    if !may_retry || !failure.unreached && !pool.budget.try_retry() {
+    if !may_retry || !cost_nothing && !pool.budget.try_retry() {
         return Err(failed);
     }
     if rest.is_none_or(|rest| rest > REST) {
-        call.tried.push(backend.id);
+        call.tried.push(Tried {
+            backend: backend.id,
+            model: (!failure.unreached).then(|| model.clone()),
+        });
     }
     let again = Prompted {
         request: call.request,
@@ -219,11 +225,12 @@ async fn again(
     let call = match arrive(graph.again(call.case, again), deadline).await {
         Ok(call) => call,
         // Nobody else to ask: what the last one said is the better answer.
-        Err(Error::NoBackend(_)) => return Err(failed),
+        Err(Error::NoBackend(_) | Error::UnknownModel { .. }) => return Err(failed),
         Err(error) => return Err(Failed { error, ..failed }),
     };
     // Those whom it sent away together do not come back together.
-    if let Some(rest) = rest.filter(|_| call.lease.backend().id == backend.id) {
+    let same = call.lease.backend().id == backend.id && *call.lease.model() == model;
+    if let Some(rest) = rest.filter(|_| same) {
         sleep(jitter(rest)).await;
     }
     Ok(call)
@@ -295,11 +302,4 @@ fn give_up_edits(call: &mut Call, error: &Error) -> bool {
     call.recall.state = RecallState::Rejected;
     call.recall.items.clear();
     true
-}
-
-/// Anything up to `most`: those who failed together do not come back together.
-fn jitter(most: Duration) -> Duration {
-    // Without randomness they do.
-    let share = getrandom::u32().unwrap_or(u32::MAX);
-    most.mul_f64(f64::from(share) / f64::from(u32::MAX))
 }

@@ -1,7 +1,10 @@
 //! Errors as each surface tells them: RFC 9457 problem details on `/api/v1` and for ops, OpenAI's
 //! shape on `/v1`. The same bytes go into error events once a stream has begun.
 
-use super::attempts::{Failed, Route};
+use super::{
+    attempts::{Failed, Route},
+    later,
+};
 use crate::error::Error;
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder, Resource, Responder, ResponseError,
@@ -75,10 +78,9 @@ impl ResponseError for Fault {
             route,
             retry_after,
         } = &self.failed;
-        let whole_seconds = |wait: &Duration| wait.as_secs_f64().ceil().max(1.0) as u32;
-        let retry_after = retry_after.as_ref().map(whole_seconds);
-        if let Some(seconds) = retry_after.or(error.retry_after()) {
-            response.insert_header((header::RETRY_AFTER, seconds));
+        let usual = || error.retry_after().map(|s| Duration::from_secs(s.into()));
+        if let Some(wait) = retry_after.or_else(usual) {
+            later::say(&mut response, wait);
         }
         for header in route.iter().flat_map(Route::headers) {
             response.insert_header(header);
@@ -272,7 +274,11 @@ mod tests {
             retry_after: 7,
         };
         let response = Fault::new(busy.clone(), Surface::OpenAi).error_response();
-        assert_eq!(response.headers().get("retry-after").unwrap(), "7");
+        for (name, unit) in [("retry-after", 1), ("retry-after-ms", 1_000)] {
+            let wait = response.headers().get(name).unwrap().to_str().unwrap();
+            let wait: u32 = wait.parse().unwrap();
+            assert!((7 * unit..=9 * unit).contains(&wait), "{name}: {wait}");
+        }
         assert_eq!(Fault::native(busy).status_code(), 429);
     }
 }
