@@ -16,6 +16,7 @@ mod m000015_user_deleted_at;
 mod m000016_times;
 mod m000017_deleted_turn;
 mod m000018_audit;
+mod m000020_embedding;
 mod m000023_ledger_kind;
 mod m000026_extraction_claim;
 
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m000016_times::Migration),
             Box::new(m000017_deleted_turn::Migration),
             Box::new(m000018_audit::Migration),
+            Box::new(m000020_embedding::Migration),
             Box::new(m000023_ledger_kind::Migration),
             Box::new(m000026_extraction_claim::Migration),
         ]

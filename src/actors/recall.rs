@@ -191,6 +191,7 @@ fn asking(asked: &Asked, case: &Case, resident: &Resident) -> Asking {
     Asking {
         text: said.query.to_string(),
         context,
+        meant: None,
         now_ms: case.began_ms,
         sight,
     }

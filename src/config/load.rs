@@ -186,6 +186,10 @@ fn typed(kind: &Value, text: String) -> Result<Value, String> {
             Ok(n) => Ok(Value::Integer(n)),
             Err(_) => Err("must be a whole number".into()),
         },
+        Value::Float(_) => match text.trim().parse() {
+            Ok(n) => Ok(Value::Float(n)),
+            Err(_) => Err("must be a number".into()),
+        },
         Value::Boolean(_) => match text.trim().parse() {
             Ok(yes) => Ok(Value::Boolean(yes)),
             Err(_) => Err("must be true or false".into()),

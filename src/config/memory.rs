@@ -1,6 +1,6 @@
 //! What is remembered, recalled and learnt, and within which bounds.
 
-use super::{ExtractConfig, RemoteMemory, TopicConfig};
+use super::{EmbeddingsConfig, ExtractConfig, RemoteMemory, TopicConfig};
 use serde::{Deserialize, Serialize};
 
 /// `[memory]`
@@ -34,6 +34,8 @@ pub struct MemoryConfig {
     pub never: Vec<String>,
     /// Reading turns with a model.
     pub extract: ExtractConfig,
+    /// Comparing memories by what they mean.
+    pub embeddings: EmbeddingsConfig,
     /// What a profile is about; empty: the built-in topics.
     pub topic: Vec<TopicConfig>,
     /// Another server that remembers for this one.
@@ -56,6 +58,7 @@ impl Default for MemoryConfig {
             max_slots: 200,
             never: Vec::new(),
             extract: ExtractConfig::default(),
+            embeddings: EmbeddingsConfig::default(),
             topic: Vec::new(),
             mcp: RemoteMemory::default(),
         }

@@ -3,6 +3,7 @@
 //! and place, `range.rs` says which values make sense, `show.rs` prints them without secrets.
 
 mod backend;
+mod embeddings;
 mod extract;
 mod key;
 mod load;
@@ -17,6 +18,7 @@ mod source;
 mod store;
 
 pub use backend::{BackendConfig, DialectName};
+pub use embeddings::EmbeddingsConfig;
 pub use extract::{ExtractConfig, TopicConfig};
 pub use load::{Loaded, Refused};
 pub use memory::{Consent, MemoryConfig, Mode};

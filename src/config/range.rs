@@ -2,6 +2,7 @@
 //! is judged by whoever uses it, when the server is put together.
 
 use super::Config;
+use crate::memory::MOST_DIMENSIONS;
 use http::{HeaderValue, Uri};
 use tokio::sync::Semaphore;
 use tracing_subscriber::EnvFilter;
@@ -96,7 +97,30 @@ pub(super) fn wrong(config: &Config) -> Vec<(String, String)> {
         "memory.extract.model",
         "must be empty with memory.mcp.url: the profile is kept, and learnt, by that server",
     );
+    let embeddings = &memory.embeddings;
+    for (key, weight) in [
+        ("memory.embeddings.weight", embeddings.weight),
+        ("memory.embeddings.weight_cjk", embeddings.weight_cjk),
+    ] {
+        must((0.0..=10.0).contains(&weight), key, "must be from 0 to 10");
+    }
+    must(
+        embeddings.dimensions <= MOST_DIMENSIONS,
+        "memory.embeddings.dimensions",
+        "must be at most 16384; 0 takes what the model gives",
+    );
+    must(
+        (1..=1_024).contains(&embeddings.batch),
+        "memory.embeddings.batch",
+        "must be from 1 to 1024",
+    );
     let positive = [
+        ("memory.embeddings.max_tokens", embeddings.max_tokens as u64),
+        ("memory.embeddings.timeout_s", embeddings.timeout_s),
+        (
+            "memory.embeddings.query_timeout_ms",
+            embeddings.query_timeout_ms,
+        ),
         ("memory.max_slots", memory.max_slots as u64),
         ("memory.extract.flush_tokens", extract.flush_tokens as u64),
         ("memory.extract.timeout_s", extract.timeout_s),

@@ -5,7 +5,8 @@
 use super::{
     KeptTurn, Sight, TurnId,
     history::{Told, history_tokens, told},
-    rank::{Doc, Explain, Index, Query},
+    rank::{Doc, Explain, Index, Query, Semantic},
+    vector::{Vector, Vectors},
 };
 use crate::prompt::RecalledTurn;
 use std::{
@@ -42,8 +43,19 @@ struct Kept {
     tokens: Vec<u32>,
     /// Each turn's documents.
     places: HashMap<TurnId, Vec<usize>>,
+    /// What documents mean; empty where nobody says.
+    vectors: Vectors,
     /// What the index took when it was made, and a guess at what was added since.
     bytes: usize,
+}
+
+/// What is asked, as an embedding model puts it.
+#[derive(Clone, Debug)]
+pub struct Meant {
+    /// The question's own vector.
+    pub vector: Vector,
+    /// What the same meaning is worth, beside a best lexical match of 1.
+    pub weight: f32,
 }
 
 /// A turn that matters to what is asked.
@@ -98,15 +110,42 @@ impl Memories {
 
     /// About what they take in memory.
     pub fn bytes(&self) -> usize {
-        self.read().bytes
+        let kept = self.read();
+        kept.bytes + kept.vectors.bytes()
     }
 
-    /// The `k` turns that matter most, best first.
-    pub fn rank(&self, query: &Query<'_>, k: usize, sight: &Sight) -> Vec<Ranked> {
+    /// Says what a text of a turn means, if it is there.
+    pub fn embed(&self, turn: &TurnId, text: &str, vector: &Vector) {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        kept.embed(turn, text, vector);
+    }
+
+    /// Whether of any document it is known what it means.
+    pub fn have_vectors(&self) -> bool {
+        !self.read().vectors.is_empty()
+    }
+
+    /// The `k` turns that matter most, best first; with `meant`, by what they mean as well.
+    pub fn rank(
+        &self,
+        query: &Query<'_>,
+        meant: Option<&Meant>,
+        k: usize,
+        sight: &Sight,
+    ) -> Vec<Ranked> {
         let kept = self.read();
+        let likeness = meant.map(|meant| kept.vectors.likeness(&meant.vector));
+        let semantic = likeness
+            .as_ref()
+            .zip(meant)
+            .map(|(likeness, meant)| Semantic {
+                likeness,
+                weight: meant.weight,
+            });
         let hidden = kept.hidden(sight);
         let query = &Query {
             hidden: &hidden,
+            semantic,
             ..*query
         };
         let mut found: Vec<Ranked> = Vec::new();
@@ -244,19 +283,30 @@ impl Kept {
         self.places.insert(turn.id.clone(), places);
     }
 
+    fn embed(&mut self, turn: &TurnId, text: &str, vector: &Vector) {
+        for &place in self.places.get(turn).into_iter().flatten() {
+            if self.index.doc(place).is_some_and(|doc| *doc.text == *text) {
+                self.vectors.set(place, vector);
+            }
+        }
+    }
+
     /// Makes it anew of the newest turns.
     fn rebuild(&mut self) {
-        let places = std::mem::take(&mut self.places);
-        let turns = places
-            .into_values()
-            .filter_map(|places| places.first().copied());
-        let mut turns: Vec<_> = turns.map(|place| self.turns[place].clone()).collect();
+        let old = std::mem::take(self);
+        let turns = old.places.values().filter_map(|places| places.first());
+        let mut turns: Vec<_> = turns.map(|&place| old.turns[place].clone()).collect();
         turns.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
         let newest = turns.len().saturating_sub(INDEXED_TURNS);
-        let mut new = Kept::default();
-        turns[newest..].iter().for_each(|turn| new.add(turn));
-        new.bytes = new.index.bytes();
-        *self = new;
+        for turn in &turns[newest..] {
+            self.add(turn);
+            for &place in &old.places[&turn.id] {
+                if let (Some(doc), Some(vector)) = (old.index.doc(place), old.vectors.get(place)) {
+                    self.embed(&turn.id, &doc.text, &vector);
+                }
+            }
+        }
+        self.bytes = self.index.bytes();
     }
 
     fn live(&self) -> HashSet<(&str, &str)> {
@@ -301,7 +351,7 @@ mod tests {
             text,
             ..Query::default()
         };
-        let ranked = memories.rank(&query, 10, &Sight::default());
+        let ranked = memories.rank(&query, None, 10, &Sight::default());
         ranked.iter().map(|r| r.turn.id.to_string()).collect()
     }
 
@@ -336,7 +386,7 @@ mod tests {
             ..Query::default()
         };
         let texts = memories
-            .rank(&query, 9, &Sight::default())
+            .rank(&query, None, 9, &Sight::default())
             .into_iter()
             .flat_map(|r| r.texts);
         assert!(texts.into_iter().all(|text| !text.contains("hamster")));
@@ -353,5 +403,42 @@ mod tests {
             memories,
             Memories::of(&[turn("a", 1, "A pet?", "Take number199.")])
         );
+    }
+    #[test]
+    fn what_is_meant_is_found_without_a_common_word_also_after_a_rebuild() {
+        let turns = [
+            turn("a", 1, "Our terrier was ill", ""),
+            turn("b", 2, "The tax office wrote", ""),
+            turn("c", 3, "The flat is cold", ""),
+        ];
+        let memories = Memories::of(&turns);
+        assert!(!memories.have_vectors());
+        let bytes = memories.bytes();
+        let vector = |raw: [f32; 2]| Vector::of(&raw).unwrap();
+        memories.embed(&"a".into(), "Our terrier was ill", &vector([1.0, 0.1]));
+        memories.embed(&"b".into(), "The tax office wrote", &vector([0.0, 1.0]));
+        memories.embed(&"b".into(), "said otherwise", &vector([1.0, 0.0]));
+        memories.embed(&"x".into(), "nobody's", &vector([1.0, 0.0]));
+        assert!(memories.have_vectors() && memories.bytes() > bytes);
+        let meant = Meant {
+            vector: vector([1.0, 0.0]),
+            weight: 0.5,
+        };
+        let query = Query {
+            text: "dog",
+            ..Query::default()
+        };
+        let found = || {
+            let ranked = memories.rank(&query, Some(&meant), 9);
+            let why = |r: &Ranked| (r.turn.id.to_string(), r.why.semantic > 0.4);
+            ranked.iter().map(why).collect::<Vec<_>>()
+        };
+        assert_eq!(found(), [("a".into(), true)]);
+        assert!(memories.rank(&query, None, 9).is_empty());
+        for n in 0..200 {
+            memories.remember(&turn("d", 4, "Any news?", &format!("number{n}")));
+        }
+        assert!(memories.len() < 100);
+        assert_eq!(found(), [("a".into(), true)]);
     }
 }

@@ -18,13 +18,15 @@ mod settings;
 mod sight;
 mod topics;
 mod undelivered;
+mod unembedded;
+mod vector;
 
 pub use explicit::{Op, Statement, forget_matches, statements};
 pub use history::{Told, window, within};
 pub use kept::{KEPT_BYTES, KeptText, kept};
 pub use learn::Fact;
 pub use mask::{MASKED, masked};
-pub use memories::{INDEXED_TURNS, Memories, Ranked};
+pub use memories::{INDEXED_TURNS, Meant, Memories, Ranked};
 pub use profile::{Change, Profile, SLOT_NAME_BYTES, Slot, Source};
 pub use resident::{RECENT_TURNS, Resident, Residents};
 pub use rules::{Applied, Held, Rules, Topic};
@@ -33,6 +35,8 @@ pub use select::{ANSWER_CHARS, Asking, QUERY_CHARS, Selection, excerpt, query_ha
 pub use settings::Settings;
 pub use sight::Sight;
 pub use undelivered::{Undelivered, Untold};
+pub use unembedded::Unembedded;
+pub use vector::{MOST_DIMENSIONS, Vector};
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};

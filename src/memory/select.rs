@@ -2,7 +2,7 @@
 //! without those the request carries already. Every call of a tool loop gets what its first got.
 
 use super::{
-    KeptTurn, Memories, RECENT_TURNS, Ranked, Resident, Sight, Told, TurnId, est_tokens,
+    KeptTurn, Meant, Memories, RECENT_TURNS, Ranked, Resident, Sight, Told, TurnId, est_tokens,
     history::AROUND, rank::Query,
 };
 use crate::{config::MemoryConfig, prompt::RecalledTurn};
@@ -33,6 +33,8 @@ pub struct Asking {
     pub text: String,
     /// The messages before it, (role, text), oldest first.
     pub context: Vec<(&'static str, String)>,
+    /// What the user means, where an embedding model has said it in time.
+    pub meant: Option<Meant>,
     /// Unix milliseconds.
     pub now_ms: i64,
     /// What the turn that asks can see.
@@ -57,7 +59,7 @@ impl Asking {
             now_ms: self.sight.began_ms.unwrap_or(self.now_ms),
             ..Query::default()
         };
-        let mut ranked = memories.rank(&query, RANKED, &self.sight);
+        let mut ranked = memories.rank(&query, self.meant.as_ref(), RANKED, &self.sight);
         let least = ranked.first().map_or(0.0, |best| best.score * ACCIDENT);
         ranked.retain(|ranked| ranked.score >= least);
         ranked

@@ -209,6 +209,12 @@ impl Committer {
                     let _ = reply.send(answer);
                 }
             }
+            Work::Embed(embedded) => {
+                let answer = self.embed(embedded, until).await?;
+                if let Some(Command::Embed(_, reply)) = self.shared.queue.answer() {
+                    let _ = reply.send(answer);
+                }
+            }
             Work::Extraction(user, what) => {
                 let answer = self.extraction(user, what, until).await?;
                 if let Some(Command::Extraction(.., reply)) = self.shared.queue.answer() {
@@ -276,10 +282,14 @@ impl Committer {
 
     pub(super) fn note_unsettled(&mut self, keeps: &[Keep], kept: &[Option<Kept>]) {
         for (keep, kept) in keeps.iter().zip(kept) {
+            let shared = &self.shared;
+            // A repeat may bring another answer.
+            if let (Some(unembedded), Some(_)) = (&shared.unembedded, kept) {
+                unembedded.note(&keep.writeback.user);
+            }
             let Some(kept) = kept.as_ref().filter(|kept| kept.fresh) else {
                 continue;
             };
-            let shared = &self.shared;
             if shared.rules.extracts && keep.writeback.says_something() {
                 let (user, said) = (&keep.writeback.user, est_tokens(&kept.turn.query));
                 let conversation = keep.writeback.named_conversation();

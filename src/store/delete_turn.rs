@@ -7,7 +7,9 @@ use super::{
     TurnDeleted,
     changes::Changes,
     database::Database,
-    entity::{deleted_turn, extraction, outbox, profile_history, quarantine, turn, user},
+    entity::{
+        deleted_turn, embedding, extraction, outbox, profile_history, quarantine, turn, user,
+    },
     now_ms,
     rows::{OfUser, lock_users, source},
     scrub,
@@ -65,6 +67,10 @@ pub async fn delete_turn(
         forget(&tx, outbox::Entity, of, outbox::Column::TurnId.eq(&**id)).await?;
         forget(&tx, extraction::Entity, of, {
             extraction::Column::TurnId.eq(&**id)
+        })
+        .await?;
+        forget(&tx, embedding::Entity, of, {
+            embedding::Column::TurnId.eq(&**id)
         })
         .await?;
         deleted.quarantine = forget(&tx, quarantine::Entity, of, {

@@ -225,6 +225,32 @@ pub mod ledger {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// `sundynix_embedding`
+pub mod embedding {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "sundynix_embedding")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub tenant: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub app: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub user_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub turn_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub answer: bool,
+        pub model: String,
+        pub dims: i64,
+        pub vector: Vec<u8>,
+    }
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// `sundynix_deleted_turn`
 pub mod deleted_turn {
     use sea_orm::entity::prelude::*;

@@ -8,8 +8,8 @@ use super::{
     changes::Changes,
     database::Database,
     entity::{
-        deleted_turn, extraction, ledger, outbox, profile_history, quarantine, turn, user,
-        user_profile,
+        deleted_turn, embedding, extraction, ledger, outbox, profile_history, quarantine, turn,
+        user, user_profile,
     },
     now_ms,
     rows::{OfUser, lock_users},
@@ -51,6 +51,7 @@ pub async fn erase(
         erased.extraction = delete(&tx, extraction::Entity, of).await?;
         erased.quarantine = delete(&tx, quarantine::Entity, of).await?;
         erased.ledger = delete(&tx, ledger::Entity, of).await?;
+        erased.embeddings = delete(&tx, embedding::Entity, of).await?;
         erased.turns = delete(&tx, turn::Entity, of).await?;
         delete(&tx, deleted_turn::Entity, of).await?;
         let version = profile.version + u64::from(erased.profile > 0);

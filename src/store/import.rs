@@ -134,6 +134,9 @@ impl Committer {
         if imported.unread {
             self.shared.gathering.urge(&user, false);
         }
+        if let Some(unembedded) = self.shared.unembedded.as_ref().filter(|_| new > 0) {
+            unembedded.note(&user);
+        }
         match imported.teaches {
             // What it teaches is read with the rest.
             true => {

@@ -5,6 +5,7 @@
 
 use super::{
     database::Database,
+    embedding::answered_anew,
     entity::{deleted_turn, outbox, turn, user},
     extraction::insert_unread,
     rows::{
@@ -238,6 +239,7 @@ async fn again(tx: &DatabaseTransaction, writeback: &Writeback) -> Result<(KeptT
     if !worse && !same {
         turn.answer = writeback.answer.as_str().into();
         turn.status = writeback.status;
+        answered_anew(tx, &writeback.user, &turn.id).await?;
         let row = turn_row(&writeback.user, &turn);
         turn::Entity::update_many()
             .set(row)

@@ -10,6 +10,7 @@ mod database;
 mod delete_turn;
 mod delivered;
 mod directory;
+pub mod embedding;
 mod entity;
 mod erase;
 pub mod extraction;
@@ -37,8 +38,8 @@ use crate::{
     config::Config,
     error::Error,
     memory::{
-        Ack, Profile, Resident, Residents, Rules, SLOT_NAME_BYTES, TurnId, Undelivered, UserKey,
-        Writeback, extract::Gathering,
+        Ack, Profile, Resident, Residents, Rules, SLOT_NAME_BYTES, TurnId, Undelivered, Unembedded,
+        UserKey, Writeback, extract::Gathering,
     },
     runtime::Own,
 };
@@ -78,6 +79,11 @@ pub enum Command {
         UserKey,
         Arc<extraction::Write>,
         oneshot::Sender<Result<extraction::Written, Error>>,
+    ),
+    /// What texts mean; answers with how many of them are still there.
+    Embed(
+        Arc<embedding::Embedded>,
+        oneshot::Sender<Result<usize, Error>>,
     ),
 }
 
@@ -129,6 +135,8 @@ pub struct Erased {
     pub extraction: u64,
     /// Values in quarantine.
     pub quarantine: u64,
+    /// What texts mean, by an embedding model.
+    pub embeddings: u64,
     /// Write-backs in the spool.
     pub spool: u64,
     /// Rows of the ledger: one a day and kind.
@@ -280,6 +288,11 @@ impl Store {
     /// Whose turns wait to be read by the extraction model.
     pub fn gathering(&self) -> &Gathering {
         &self.shared.gathering
+    }
+
+    /// Whose memories may lack vectors; `None`: no embedding model is configured.
+    pub fn unembedded(&self) -> Option<&Unembedded> {
+        self.shared.unembedded.as_ref()
     }
 
     /// What a profile may hold.

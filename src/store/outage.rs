@@ -117,6 +117,7 @@ impl Committer {
                 Some(Command::Import(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
                 Some(Command::Privacy(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
                 Some(Command::Delivered(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
+                Some(Command::Embed(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
                 Some(Command::Extraction(.., reply)) => drop(reply.send(Err(Error::StoreDown))),
                 _ => {}
             }

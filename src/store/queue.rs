@@ -1,7 +1,7 @@
 //! What waits for the committer. It lies outside of every actor and of the committer itself, with
 //! the promises to answer: what a crash finds half done is taken up again.
 
-use super::{Ask, Command, Delivered, Import, Upsert, extraction::Write};
+use super::{Ask, Command, Delivered, Import, Upsert, embedding::Embedded, extraction::Write};
 use crate::{
     error::Error,
     memory::{Ack, UserKey, Writeback},
@@ -37,6 +37,8 @@ pub enum Work {
     Delivered(Delivered),
     /// A write of extraction.
     Extraction(UserKey, Arc<Write>),
+    /// What texts mean.
+    Embed(Arc<Embedded>),
 }
 
 #[derive(Default)]
@@ -96,6 +98,7 @@ impl Queue {
             Command::Import(import, _) => Work::Import(import.clone()),
             Command::Privacy(ask, _) => Work::Privacy(ask.clone()),
             Command::Delivered(delivered, _) => Work::Delivered(delivered.clone()),
+            Command::Embed(embedded, _) => Work::Embed(embedded.clone()),
             Command::Extraction(user, what, _) => Work::Extraction(user.clone(), what.clone()),
             Command::Keep(..) => {
                 let keeps = lines.waiting.iter().map_while(|w| match &w.command {
@@ -169,6 +172,7 @@ fn refuse(command: Command) {
         Command::Import(_, reply) => drop(reply.send(Err(Error::StoreDown))),
         Command::Privacy(_, reply) => drop(reply.send(Err(Error::StoreDown))),
         Command::Delivered(_, reply) => drop(reply.send(Err(Error::StoreDown))),
+        Command::Embed(_, reply) => drop(reply.send(Err(Error::StoreDown))),
         Command::Extraction(.., reply) => drop(reply.send(Err(Error::StoreDown))),
     }
 }

@@ -3,17 +3,21 @@
 
 use super::{
     database::Database,
+    embedding::vectors,
     rows::{source, status},
 };
 use crate::memory::{
     INDEXED_TURNS, KeptTurn, Memories, Profile, RECENT_TURNS, Resident, Rules, Settings, Slot,
-    UserKey, statements,
+    TurnId, Unembedded, UserKey, Vector, statements,
 };
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// So many turns are indexed where they are read.
 const INLINE: usize = 50;
+
+/// What a text means: its turn, whether it is the answer, and its vector.
+type Meaning = (TurnId, bool, Option<Vector>);
 
 /// A user as read.
 pub enum Read {
@@ -57,6 +61,7 @@ pub async fn read(
     user: &UserKey,
     known: Option<i64>,
     rules: &Rules,
+    unembedded: Option<&Unembedded>,
 ) -> Result<Read, DbErr> {
     let mut values = vec![];
     values.extend([&user.tenant, &user.app, &user.user].map(|part| (&**part).into()));
@@ -96,7 +101,15 @@ pub async fn read(
     turns.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
     let latest = turns.len().saturating_sub(RECENT_TURNS);
     resident.turns.extend(turns[latest..].iter().cloned());
-    resident.memories = index(turns).await;
+    let mut meanings = Vec::new();
+    if let Some(of) = unembedded {
+        meanings = vectors(db, user, &of.model, of.dims()).await?;
+        let sides = turns.iter().flat_map(|turn| [&turn.query, &turn.answer]);
+        if meanings.len() < sides.filter(|text| !text.is_empty()).count() {
+            of.note(user);
+        }
+    }
+    resident.memories = index(turns, meanings).await;
     pending.sort();
     rules.expire(&mut resident.profile, rules.clock.now_ms());
     for (_, turn, query, at_ms) in pending {
@@ -107,13 +120,28 @@ pub async fn read(
 }
 
 /// Of thousands of turns it is no work for a thread that others wait for.
-async fn index(turns: Vec<Arc<KeptTurn>>) -> Arc<Memories> {
+async fn index(turns: Vec<Arc<KeptTurn>>, meanings: Vec<Meaning>) -> Arc<Memories> {
     if turns.len() <= INLINE {
-        return Arc::new(Memories::of(&turns));
+        return Arc::new(made(&turns, &meanings));
     }
-    let making = tokio::task::spawn_blocking(move || Memories::of(&turns));
+    let making = tokio::task::spawn_blocking(move || made(&turns, &meanings));
     // It fails only where the process ends.
     Arc::new(making.await.unwrap_or_default())
+}
+
+fn made(turns: &[Arc<KeptTurn>], meanings: &[Meaning]) -> Memories {
+    let memories = Memories::of(turns);
+    if meanings.is_empty() {
+        return memories;
+    }
+    let by_id: HashMap<_, _> = turns.iter().map(|turn| (&turn.id, turn)).collect();
+    for (id, answer, vector) in meanings {
+        if let (Some(turn), Some(vector)) = (by_id.get(id), vector) {
+            let text = if *answer { &turn.answer } else { &turn.query };
+            memories.embed(id, text, vector);
+        }
+    }
+    memories
 }
 
 fn slot(row: &QueryResult, profile: &mut Profile) -> Result<(), DbErr> {

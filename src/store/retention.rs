@@ -21,8 +21,12 @@ use tokio::time::Instant;
 const EVERY: Duration = Duration::from_secs(3_600);
 /// Users in one piece.
 const USERS: u64 = 32;
-/// Notes of turns that are not there.
-const ORPHANS: [&str; 2] = ["sundynix_outbox", "sundynix_extraction"];
+/// Rows of turns that are not there.
+const ORPHANS: [&str; 3] = [
+    "sundynix_outbox",
+    "sundynix_extraction",
+    "sundynix_embedding",
+];
 
 impl Committer {
     /// Sweeps a piece, and says when the next is due.

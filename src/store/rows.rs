@@ -85,7 +85,7 @@ macro_rules! of_user {
         }
     )*};
 }
-of_user!(user user_profile profile_history turn outbox extraction quarantine ledger deleted_turn);
+of_user!(user user_profile profile_history turn outbox extraction quarantine ledger deleted_turn embedding);
 
 /// Text as both databases take it: PostgreSQL knows no NUL.
 pub fn clean(text: &str) -> Cow<'_, str> {

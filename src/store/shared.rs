@@ -10,8 +10,8 @@ use super::{
     spool::Spool,
 };
 use crate::{
-    config::Config,
-    memory::{Resident, Residents, Rules, Undelivered, UserKey, extract::Gathering},
+    config::{Config, EmbeddingsConfig},
+    memory::{Resident, Residents, Rules, Undelivered, Unembedded, UserKey, extract::Gathering},
 };
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 use std::{
@@ -44,6 +44,8 @@ pub struct Shared {
     pub gathering: Gathering,
     /// What memory cost and is not in the ledger yet.
     pub tally: Tally,
+    /// Whose memories may lack vectors, where an embedding model is configured.
+    pub unembedded: Option<Unembedded>,
     /// SQLite: up to this size the file is written anew after an erase.
     pub rewrite_bytes: u64,
     /// How long turns are kept; `None`: for ever.
@@ -86,6 +88,7 @@ pub struct Opening {
     residents: Arc<Residents>,
     rules: Rules,
     gathering: Gathering,
+    unembedded: Option<Unembedded>,
     keep_ms: Option<i64>,
     config: crate::config::StoreConfig,
 }
@@ -121,6 +124,7 @@ impl Opening {
             undelivered,
             gathering: self.gathering,
             tally: Tally::default(),
+            unembedded: self.unembedded,
             keep_ms: self.keep_ms,
             rewrite_bytes: self.config.rewrite_bytes,
             down: AtomicBool::new(!self.spool.is_drained()),
@@ -163,6 +167,7 @@ impl Shared {
             residents,
             rules,
             gathering: Gathering::new(clock, extract.flush_tokens, extract.idle_s),
+            unembedded: unembedded(&config.memory.embeddings),
             keep_ms: match config.memory.keep_turns {
                 0 => None,
                 days => Some(i64::from(days) * DAY_MS),
@@ -220,7 +225,8 @@ impl Shared {
         let generation = self.residents.generation(user);
         let here = self.residents.marked(user);
         let (database, known) = (self.database(), here.as_ref().map(|(mark, _)| *mark));
-        let reading = read(&database, user, known, &self.rules);
+        let unembedded = self.unembedded.as_ref();
+        let reading = read(&database, user, known, &self.rules, unembedded);
         let read = match tokio::time::timeout(self.ack_timeout, reading).await {
             Ok(Ok(read)) => read,
             Ok(Err(error)) => return Err(self.failed_read(self.place.error(&error))),
@@ -265,6 +271,13 @@ impl Shared {
             panic!("as the test wants it");
         }
     }
+}
+
+fn unembedded(config: &EmbeddingsConfig) -> Option<Unembedded> {
+    let EmbeddingsConfig {
+        model, dimensions, ..
+    } = config;
+    (!model.is_empty()).then(|| Unembedded::new(model, *dimensions))
 }
 
 /// Opens once; whoever waits goes on.

@@ -7,6 +7,7 @@ mod asking;
 mod date;
 mod fold;
 mod index;
+mod meaning;
 mod role;
 mod score;
 mod search;
@@ -38,12 +39,12 @@ pub struct Query<'a> {
     pub hidden: &'a [usize],
 }
 
-/// Similarities from an embedding model.
+/// What an embedding model says.
 #[derive(Clone, Copy)]
 pub struct Semantic<'a> {
-    /// By document number, 0 to 1; those missing count as 0.
-    pub similarities: &'a [f32],
-    /// What a similarity of 1 is worth, beside a best lexical match of 1.
+    /// The cosine with the question, by document number; NaN, or missing: not known.
+    pub likeness: &'a [f32],
+    /// What the same meaning is worth, beside a best lexical match of 1.
     pub weight: f32,
 }
 
@@ -197,7 +198,7 @@ mod tests {
     fn meaning_counts_by_its_weight() {
         let index = index(&["alpha", "beta"]);
         let semantic = Semantic {
-            similarities: &[0.0, 0.9],
+            likeness: &[0.0, 0.9],
             weight: 1.0,
         };
         let query = Query {

@@ -3,6 +3,7 @@
 use super::{
     Explain, Hit, Index, Query,
     date::{self, Days},
+    meaning::Meaning,
     role,
     score::{Score, Scores},
     sought::sought,
@@ -32,7 +33,7 @@ impl Index {
             .map(|score| score.question)
             .fold(0.0, f32::max);
         let signals = Signals {
-            query,
+            meaning: query.semantic.map(Meaning::new),
             weights,
             days: date::days(query.text, query.now_ms, query.utc_offset_min),
             roles: role::wanted(query.text, roles),
@@ -132,7 +133,8 @@ impl Index {
 
 /// All that a search knows before it looks at each document.
 struct Signals<'a> {
-    query: &'a Query<'a>,
+    /// What the memories mean, where that is known.
+    meaning: Option<Meaning<'a>>,
     weights: &'a Weights,
     scores: Scores,
     /// The days that the question names.
@@ -145,14 +147,7 @@ struct Signals<'a> {
 
 impl Signals<'_> {
     fn semantic(&self, doc: usize) -> f32 {
-        self.query.semantic.map_or(0.0, |semantic| {
-            let alike = semantic.similarities.get(doc).copied().unwrap_or_default();
-            let alike = if alike.is_finite() {
-                alike.clamp(0.0, 1.0)
-            } else {
-                0.0
-            };
-            self.unit * semantic.weight * alike
-        })
+        let meaning = self.meaning.as_ref();
+        meaning.map_or(0.0, |meaning| self.unit * meaning.worth(doc))
     }
 }

@@ -140,7 +140,7 @@ pub async fn find(state: &State, user: &UserKey, asked: Search) -> Result<Vec<Hi
             now_ms,
             ..rank::Query::default()
         };
-        memories.rank(&query, asked.k, &Sight::default())
+        memories.rank(&query, None, asked.k, &Sight::default())
     };
     let ranked = match resident.memories.are_many() {
         false => ranking(),

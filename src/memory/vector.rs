@@ -1,0 +1,213 @@
+//! What a text means, as an embedding model puts it: a direction in so many dimensions, a byte
+//! each. A byte is a quarter of what the model sends, on the disk and in memory, and moves a
+//! cosine by less than a hundredth, which no ranking feels.
+
+/// The most dimensions that are taken; far more than models have.
+pub const MOST_DIMENSIONS: usize = 16_384;
+/// The largest code.
+const LARGEST: f32 = 127.0;
+
+/// See the file's head. Its length means nothing, and is never zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vector(Box<[i8]>);
+
+impl Vector {
+    /// Of what a model answered; `None`: it has no direction, or more dimensions than any has.
+    pub fn of(raw: &[f32]) -> Option<Vector> {
+        let largest = raw.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        if raw.len() > MOST_DIMENSIONS || largest <= 0.0 || !raw.iter().all(|x| x.is_finite()) {
+            return None;
+        }
+        let codes = raw.iter().map(|x| (x / largest * LARGEST).round() as i8);
+        Some(Vector(codes.collect()))
+    }
+
+    /// As it was kept.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Vector> {
+        let some = bytes.iter().any(|code| *code != 0);
+        some.then(|| Vector(bytes.iter().map(|code| code.cast_signed()).collect()))
+    }
+
+    /// As it is kept.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.iter().map(|code| code.cast_unsigned()).collect()
+    }
+
+    /// How many dimensions it has.
+    pub fn dims(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The vectors of a user's memories, by document number, all of one model and so of as many
+/// dimensions. They lie one behind the other, so that a search streams through them.
+#[derive(Clone, Default)]
+pub(super) struct Vectors {
+    dims: usize,
+    codes: Vec<i8>,
+    /// One over the length of each vector.
+    inverse: Vec<f32>,
+    /// By document number: which vector is its; `NONE`: it has none yet.
+    of_doc: Vec<u32>,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Vectors {
+    pub(super) fn is_empty(&self) -> bool {
+        self.inverse.is_empty()
+    }
+
+    /// About what they take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.codes.len() + 4 * (self.inverse.len() + self.of_doc.len())
+    }
+
+    /// A document's own.
+    pub(super) fn get(&self, doc: usize) -> Option<Vector> {
+        let at = *self.of_doc.get(doc).filter(|at| **at != NONE)? as usize;
+        let codes = self.codes.get(at * self.dims..(at + 1) * self.dims)?;
+        Some(Vector(codes.into()))
+    }
+
+    /// Gives a document its vector. One of other dimensions comes from another model: what was
+    /// there before says nothing beside it.
+    pub(super) fn set(&mut self, doc: usize, vector: &Vector) {
+        if vector.dims() != self.dims {
+            *self = Vectors {
+                dims: vector.dims(),
+                ..Vectors::default()
+            };
+        }
+        let inverse = 1.0 / (dot(&vector.0, &vector.0) as f32).sqrt();
+        match self.of_doc.get(doc).copied().filter(|at| *at != NONE) {
+            Some(at) => {
+                let at = at as usize;
+                self.codes[at * self.dims..(at + 1) * self.dims].copy_from_slice(&vector.0);
+                self.inverse[at] = inverse;
+            }
+            None => {
+                if self.of_doc.len() <= doc {
+                    self.of_doc.resize(doc + 1, NONE);
+                }
+                self.of_doc[doc] = self.inverse.len() as u32;
+                self.codes.extend_from_slice(&vector.0);
+                self.inverse.push(inverse);
+            }
+        }
+    }
+
+    /// The cosine of each document with `to`, by document number; NaN where there is no vector.
+    pub(super) fn likeness(&self, to: &Vector) -> Vec<f32> {
+        if to.dims() != self.dims {
+            return Vec::new();
+        }
+        let length = (dot(&to.0, &to.0) as f32).sqrt();
+        let alike = self.codes.chunks_exact(self.dims).zip(&self.inverse);
+        let alike: Vec<f32> = alike
+            .map(|(codes, inverse)| dot(codes, &to.0) as f32 * inverse / length)
+            .collect();
+        let of_doc = self.of_doc.iter();
+        of_doc
+            .map(|at| alike.get(*at as usize).copied().unwrap_or(f32::NAN))
+            .collect()
+    }
+}
+
+/// Products of two codes fit into 16 bits, and sums of them into 32: the compiler makes wide
+/// instructions of it.
+fn dot(a: &[i8], b: &[i8]) -> i32 {
+    let products = a.iter().zip(b).map(|(a, b)| i16::from(*a) * i16::from(*b));
+    products.map(i32::from).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cosine(a: &[f32], b: &[f32]) -> f32 {
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    }
+
+    /// Numbers that look like chance.
+    fn noise(seed: u32, dims: usize) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as f32 / u32::MAX as f32 - 0.5
+        };
+        (0..dims).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn a_byte_a_dimension_keeps_the_cosine() {
+        for seed in 0..50 {
+            let (a, mut b) = (noise(seed, 384), noise(seed + 1_000, 384));
+            let share = seed as f32 / 50.0;
+            b.iter_mut()
+                .zip(&a)
+                .for_each(|(b, a)| *b = a * share + *b * (1.0 - share));
+            let mut all = Vectors::default();
+            all.set(0, &Vector::of(&a).unwrap());
+            let alike = all.likeness(&Vector::of(&b).unwrap())[0];
+            assert!((alike - cosine(&a, &b)).abs() < 0.01, "{alike}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_direction_is_no_vector() {
+        for bad in [
+            &[][..],
+            &[0.0, 0.0],
+            &[f32::NAN, 1.0],
+            &[f32::INFINITY, 1.0],
+        ] {
+            assert_eq!(Vector::of(bad), None);
+        }
+        assert_eq!(Vector::of(&vec![1.0; MOST_DIMENSIONS + 1]), None);
+        assert_eq!(Vector::from_bytes(&[]), None);
+        let some = Vector::of(&[0.5, -1.0, 0.0]).unwrap();
+        assert_eq!(Vector::from_bytes(&some.bytes()), Some(some));
+    }
+
+    #[test]
+    fn documents_have_their_own_or_none_and_another_model_starts_anew() {
+        let (east, north) = (Vector::of(&[1.0, 0.0]), Vector::of(&[0.0, 1.0]));
+        let (east, north) = (east.unwrap(), north.unwrap());
+        let mut all = Vectors::default();
+        all.set(3, &east);
+        all.set(1, &east);
+        all.set(1, &north);
+        let alike = all.likeness(&north);
+        assert!(alike[0].is_nan() && alike[2].is_nan());
+        assert_eq!((alike[1], alike[3]), (1.0, 0.0));
+        assert_eq!((all.get(3), all.get(2)), (Some(east), None));
+        let other = Vector::of(&[1.0, 1.0, 1.0]).unwrap();
+        assert!(all.likeness(&other).is_empty());
+        all.set(0, &other);
+        assert!(all.get(0).is_some() && all.get(3).is_none());
+    }
+
+    /// `cargo test --release --lib memory::vector::tests::cost -- --ignored --nocapture`
+    #[test]
+    #[ignore = "a measurement"]
+    fn cost() {
+        for dims in [384, 1_024] {
+            let mut all = Vectors::default();
+            for doc in 0..10_000 {
+                all.set(doc, &Vector::of(&noise(doc as u32, dims)).unwrap());
+            }
+            let query = Vector::of(&noise(77, dims)).unwrap();
+            let mut best = f64::MAX;
+            for _ in 0..50 {
+                let start = std::time::Instant::now();
+                std::hint::black_box(all.likeness(std::hint::black_box(&query)));
+                best = best.min(start.elapsed().as_secs_f64());
+            }
+            println!("10,000 vectors of {dims}: {:.3} ms", best * 1e3);
+        }
+    }
+}
