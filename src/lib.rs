@@ -4,6 +4,7 @@
 pub mod actors;
 pub mod chat;
 pub mod config;
+pub mod embedding;
 pub mod error;
 pub mod extraction;
 pub mod graph;

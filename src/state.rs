@@ -4,6 +4,7 @@
 use crate::{
     chat::Secret,
     config::Config,
+    embedding::Embedding,
     extraction::Standing,
     graph::Replicas,
     memory::Residents,
@@ -65,6 +66,8 @@ pub struct State {
     pub replicas: Replicas,
     /// How extraction is.
     pub extraction: Standing,
+    /// What asks an embedding model, where one is configured.
+    pub embedding: Option<Embedding>,
     /// Detached tasks and their logs.
     pub tasks: TaskTable,
     /// Readiness is 503.
@@ -98,6 +101,7 @@ impl State {
             roster: Roster::default(),
             replicas: Replicas::default(),
             extraction: Standing::default(),
+            embedding: Embedding::new(&config.memory.embeddings),
             tasks: TaskTable::default(),
             draining: AtomicBool::new(false),
             closed: AtomicBool::new(false),

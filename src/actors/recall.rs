@@ -5,6 +5,7 @@
 use super::prompt::Recalled;
 use crate::{
     chat::{Ask, ChatBody, Message, Role},
+    embedding::meant,
     graph::Node,
     memory::{Asking, MemoryMode, Ranked, Resident, Said, Sight, UserKey, excerpt, select},
     prompt::{Recall, RecallState},
@@ -83,7 +84,11 @@ impl Handler<Turn<Asked>> for RecallActor {
             let here = self.state.residents.get(&user);
             let here =
                 here.filter(|_| self.state.store.owns_cache() && self.state.remote.is_none());
-            if let Some(resident) = here.filter(|resident| !resident.memories.are_many()) {
+            let at_once = here.filter(|resident| {
+                let memories = &resident.memories;
+                !memories.are_many() && (self.state.embedding.is_none() || !memories.have_vectors())
+            });
+            if let Some(resident) = at_once {
                 let asking = asking(&turn.stage, &turn.case, &resident);
                 let ranked = asking.rank(&resident.memories);
                 let found = Found::Yes(resident, asking.sight, ranked);
@@ -100,9 +105,18 @@ impl Handler<Turn<Asked>> for RecallActor {
                 let found = match read.unwrap_or(Err(RecallState::Timeout)) {
                     Err(why) => Found::No(why),
                     Ok(resident) => {
-                        let asking = asking(&turn.stage, &turn.case, &resident);
+                        let mut asking = asking(&turn.stage, &turn.case, &resident);
+                        let ranking = async {
+                            if !asking.is_settled(&resident.memories) {
+                                // What is left is shared with the ranking.
+                                let left = by.saturating_duration_since(Instant::now());
+                                asking.meant =
+                                    meant(&state, &resident, &asking.text, left * 2 / 3).await;
+                            }
+                            rank(resident, asking).await
+                        };
                         tokio::select! {
-                            found = timeout_at(by, rank(resident, asking)) => {
+                            found = timeout_at(by, ranking) => {
                                 found.unwrap_or(Found::No(RecallState::Timeout))
                             }
                             () = turn.abandoned() => return,

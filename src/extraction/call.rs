@@ -14,10 +14,8 @@ use crate::{
 use bytes::Bytes;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 
-/// How often a call that is under way looks whether somebody waits for its backend.
-const LOOK: Duration = Duration::from_millis(50);
 /// Characters of the fence's tag.
 const TAG: usize = 12;
 
@@ -65,20 +63,11 @@ impl Caller {
         let Ok(model) = pool.resolve(Some(&self.config().model)) else {
             return Err("a backend that serves memory.extract.model");
         };
-        if self.is_crowded(None) {
+        if pool.is_crowded(None) {
             return Err("users to be served");
         }
         // What a user said goes where memory may go, and nowhere else.
-        let mut denied = Vec::new();
-        loop {
-            match pool.lease(&model, &denied) {
-                Ok(Some(lease)) if lease.backend().takes_memory() => return Ok(lease),
-                Ok(Some(lease)) => denied.push(lease.backend().id),
-                Ok(None) => return Err("a place at a backend"),
-                Err(_) if denied.is_empty() => return Err("a backend that can be reached"),
-                Err(_) => return Err("a backend that memory may go to"),
-            }
-        }
+        pool.lease_for_memory(&model)
     }
 
     /// Has the turns read.
@@ -127,7 +116,7 @@ impl Caller {
         let limit = Duration::from_secs(self.config().timeout_s);
         let opened = tokio::select! {
             opened = timeout(limit, self.client.open(&backend, &request)) => opened,
-            () = self.crowd(&backend.name) => return One::Later("users to be served"),
+            () = self.state.pool.crowded(&backend.name) => return One::Later("users to be served"),
         };
         match opened {
             Ok(Ok((Answer::Whole(body), _))) => {
@@ -152,26 +141,6 @@ impl Caller {
             },
             Err(_) => One::Failed("the model took too long"),
         }
-    }
-
-    /// Returns when somebody waits for the backend.
-    async fn crowd(&self, backend: &str) {
-        let mut look = interval(LOOK);
-        loop {
-            look.tick().await;
-            if self.is_crowded(Some(backend)) {
-                return;
-            }
-        }
-    }
-
-    /// Whether anybody waits: for this backend, or for any.
-    fn is_crowded(&self, backend: Option<&str>) -> bool {
-        let all = self.state.pool.status();
-        let mut ours = all
-            .iter()
-            .filter(|one| backend.is_none_or(|name| one.name == name));
-        ours.any(|one| one.waiting > 0)
     }
 
     /// Nobody who speaks can know it, and it differs from flush to flush.

@@ -6,7 +6,7 @@ use super::{
     KeptTurn, Sight, TurnId,
     history::{Told, history_tokens, told},
     rank::{Doc, Explain, Index, Query, Semantic},
-    vector::{Vector, Vectors},
+    vector::{Meant, Vector, Vectors},
 };
 use crate::prompt::RecalledTurn;
 use std::{
@@ -47,15 +47,6 @@ struct Kept {
     vectors: Vectors,
     /// What the index took when it was made, and a guess at what was added since.
     bytes: usize,
-}
-
-/// What is asked, as an embedding model puts it.
-#[derive(Clone, Debug)]
-pub struct Meant {
-    /// The question's own vector.
-    pub vector: Vector,
-    /// What the same meaning is worth, beside a best lexical match of 1.
-    pub weight: f32,
 }
 
 /// A turn that matters to what is asked.
@@ -134,7 +125,8 @@ impl Memories {
         sight: &Sight,
     ) -> Vec<Ranked> {
         let kept = self.read();
-        let likeness = meant.map(|meant| kept.vectors.likeness(&meant.vector));
+        let hidden = kept.hidden(sight);
+        let likeness = meant.map(|meant| kept.vectors.likeness(&meant.vector, &hidden));
         let semantic = likeness
             .as_ref()
             .zip(meant)
@@ -142,7 +134,6 @@ impl Memories {
                 likeness,
                 weight: meant.weight,
             });
-        let hidden = kept.hidden(sight);
         let query = &Query {
             hidden: &hidden,
             semantic,
@@ -265,6 +256,7 @@ impl Kept {
                 places.push(place);
             } else {
                 self.index.remove(place);
+                self.vectors.unset(place);
             }
         }
         for (role, text) in sides {
@@ -403,42 +395,5 @@ mod tests {
             memories,
             Memories::of(&[turn("a", 1, "A pet?", "Take number199.")])
         );
-    }
-    #[test]
-    fn what_is_meant_is_found_without_a_common_word_also_after_a_rebuild() {
-        let turns = [
-            turn("a", 1, "Our terrier was ill", ""),
-            turn("b", 2, "The tax office wrote", ""),
-            turn("c", 3, "The flat is cold", ""),
-        ];
-        let memories = Memories::of(&turns);
-        assert!(!memories.have_vectors());
-        let bytes = memories.bytes();
-        let vector = |raw: [f32; 2]| Vector::of(&raw).unwrap();
-        memories.embed(&"a".into(), "Our terrier was ill", &vector([1.0, 0.1]));
-        memories.embed(&"b".into(), "The tax office wrote", &vector([0.0, 1.0]));
-        memories.embed(&"b".into(), "said otherwise", &vector([1.0, 0.0]));
-        memories.embed(&"x".into(), "nobody's", &vector([1.0, 0.0]));
-        assert!(memories.have_vectors() && memories.bytes() > bytes);
-        let meant = Meant {
-            vector: vector([1.0, 0.0]),
-            weight: 0.5,
-        };
-        let query = Query {
-            text: "dog",
-            ..Query::default()
-        };
-        let found = || {
-            let ranked = memories.rank(&query, Some(&meant), 9);
-            let why = |r: &Ranked| (r.turn.id.to_string(), r.why.semantic > 0.4);
-            ranked.iter().map(why).collect::<Vec<_>>()
-        };
-        assert_eq!(found(), [("a".into(), true)]);
-        assert!(memories.rank(&query, None, 9).is_empty());
-        for n in 0..200 {
-            memories.remember(&turn("d", 4, "Any news?", &format!("number{n}")));
-        }
-        assert!(memories.len() < 100);
-        assert_eq!(found(), [("a".into(), true)]);
     }
 }

@@ -26,7 +26,7 @@ pub use history::{Told, window, within};
 pub use kept::{KEPT_BYTES, KeptText, kept};
 pub use learn::Fact;
 pub use mask::{MASKED, masked};
-pub use memories::{INDEXED_TURNS, Meant, Memories, Ranked};
+pub use memories::{INDEXED_TURNS, Memories, Ranked};
 pub use profile::{Change, Profile, SLOT_NAME_BYTES, Slot, Source};
 pub use resident::{RECENT_TURNS, Resident, Residents};
 pub use rules::{Applied, Held, Rules, Topic};
@@ -36,7 +36,7 @@ pub use settings::Settings;
 pub use sight::Sight;
 pub use undelivered::{Undelivered, Untold};
 pub use unembedded::Unembedded;
-pub use vector::{MOST_DIMENSIONS, Vector};
+pub use vector::{MOST_DIMENSIONS, Meant, Vector};
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
@@ -187,6 +187,19 @@ pub fn est_tokens(text: &str) -> usize {
         if is_wide(c) { wide += 1 } else { narrow += 1 }
     }
     wide + usize::div_ceil(narrow, 4)
+}
+
+/// The beginning of a text, of so many tokens by the same measure.
+pub fn beginning(text: &str, tokens: usize) -> &str {
+    let mut left = tokens.saturating_mul(4);
+    for (at, c) in text.char_indices() {
+        let takes = if is_wide(c) { 4 } else { 1 };
+        match left.checked_sub(takes) {
+            Some(rest) => left = rest,
+            None => return &text[..at],
+        }
+    }
+    text
 }
 
 /// Chinese, Japanese and Korean characters.

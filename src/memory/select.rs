@@ -42,6 +42,12 @@ pub struct Asking {
 }
 
 impl Asking {
+    /// Whether it gets what the first step of its tool loop recalled: then nothing is to be found
+    /// out.
+    pub fn is_settled(&self, memories: &Memories) -> bool {
+        self.sight.goes_on && memories.picked(&self.sight.turn).is_some()
+    }
+
     /// The turns that answer it, best first.
     pub fn rank(&self, memories: &Memories) -> Vec<Ranked> {
         if self.text.is_empty() {

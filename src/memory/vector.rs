@@ -39,6 +39,15 @@ impl Vector {
     }
 }
 
+/// What is asked, as an embedding model puts it.
+#[derive(Clone, Debug)]
+pub struct Meant {
+    /// The question's own vector.
+    pub vector: Vector,
+    /// What the same meaning is worth, beside a best lexical match of 1.
+    pub weight: f32,
+}
+
 /// The vectors of a user's memories, by document number, all of one model and so of as many
 /// dimensions. They lie one behind the other, so that a search streams through them.
 #[derive(Clone, Default)]
@@ -97,8 +106,16 @@ impl Vectors {
         }
     }
 
-    /// The cosine of each document with `to`, by document number; NaN where there is no vector.
-    pub(super) fn likeness(&self, to: &Vector) -> Vec<f32> {
+    /// The document is gone; its place among the codes stays empty.
+    pub(super) fn unset(&mut self, doc: usize) {
+        if let Some(at) = self.of_doc.get_mut(doc) {
+            *at = NONE;
+        }
+    }
+
+    /// The cosine of each document with `to`, by document number; NaN where there is no vector, and
+    /// for those that are hidden.
+    pub(super) fn likeness(&self, to: &Vector, hidden: &[usize]) -> Vec<f32> {
         if to.dims() != self.dims {
             return Vec::new();
         }
@@ -108,9 +125,15 @@ impl Vectors {
             .map(|(codes, inverse)| dot(codes, &to.0) as f32 * inverse / length)
             .collect();
         let of_doc = self.of_doc.iter();
-        of_doc
+        let mut by_doc: Vec<f32> = of_doc
             .map(|at| alike.get(*at as usize).copied().unwrap_or(f32::NAN))
-            .collect()
+            .collect();
+        for &doc in hidden {
+            if let Some(alike) = by_doc.get_mut(doc) {
+                *alike = f32::NAN;
+            }
+        }
+        by_doc
     }
 }
 
@@ -124,6 +147,20 @@ fn dot(a: &[i8], b: &[i8]) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::{KeptTurn, Memories, Ranked, Sight, TurnStatus, rank::Query};
+    use std::sync::Arc;
+
+    fn turn(id: &str, at_ms: i64, query: &str, answer: &str) -> Arc<KeptTurn> {
+        Arc::new(KeptTurn {
+            id: id.into(),
+            conversation: "c".into(),
+            at_ms,
+            query: query.into(),
+            answer: answer.into(),
+            role: "".into(),
+            status: TurnStatus::Complete,
+        })
+    }
 
     fn cosine(a: &[f32], b: &[f32]) -> f32 {
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
@@ -152,7 +189,7 @@ mod tests {
                 .for_each(|(b, a)| *b = a * share + *b * (1.0 - share));
             let mut all = Vectors::default();
             all.set(0, &Vector::of(&a).unwrap());
-            let alike = all.likeness(&Vector::of(&b).unwrap())[0];
+            let alike = all.likeness(&Vector::of(&b).unwrap(), &[])[0];
             assert!((alike - cosine(&a, &b)).abs() < 0.01, "{alike}");
         }
     }
@@ -181,14 +218,55 @@ mod tests {
         all.set(3, &east);
         all.set(1, &east);
         all.set(1, &north);
-        let alike = all.likeness(&north);
+        let alike = all.likeness(&north, &[]);
         assert!(alike[0].is_nan() && alike[2].is_nan());
         assert_eq!((alike[1], alike[3]), (1.0, 0.0));
+        assert!(all.likeness(&north, &[1])[1].is_nan());
         assert_eq!((all.get(3), all.get(2)), (Some(east), None));
+        all.unset(3);
+        assert!(all.get(3).is_none() && all.likeness(&north, &[])[3].is_nan());
         let other = Vector::of(&[1.0, 1.0, 1.0]).unwrap();
-        assert!(all.likeness(&other).is_empty());
+        assert!(all.likeness(&other, &[]).is_empty());
         all.set(0, &other);
         assert!(all.get(0).is_some() && all.get(3).is_none());
+    }
+
+    #[test]
+    fn what_is_meant_is_found_without_a_common_word_also_after_a_rebuild() {
+        let turns = [
+            turn("a", 1, "Our terrier was ill", ""),
+            turn("b", 2, "The tax office wrote", ""),
+            turn("c", 3, "The flat is cold", ""),
+        ];
+        let memories = Memories::of(&turns);
+        assert!(!memories.have_vectors());
+        let bytes = memories.bytes();
+        let vector = |raw: [f32; 2]| Vector::of(&raw).unwrap();
+        memories.embed(&"a".into(), "Our terrier was ill", &vector([1.0, 0.1]));
+        memories.embed(&"b".into(), "The tax office wrote", &vector([0.0, 1.0]));
+        memories.embed(&"b".into(), "said otherwise", &vector([1.0, 0.0]));
+        memories.embed(&"x".into(), "nobody's", &vector([1.0, 0.0]));
+        assert!(memories.have_vectors() && memories.bytes() > bytes);
+        let meant = Meant {
+            vector: vector([1.0, 0.0]),
+            weight: 0.5,
+        };
+        let query = Query {
+            text: "dog",
+            ..Query::default()
+        };
+        let found = || {
+            let ranked = memories.rank(&query, Some(&meant), 9, &Sight::default());
+            let why = |r: &Ranked| (r.turn.id.to_string(), r.why.semantic > 0.4);
+            ranked.iter().map(why).collect::<Vec<_>>()
+        };
+        assert_eq!(found(), [("a".into(), true)]);
+        assert!(memories.rank(&query, None, 9, &Sight::default()).is_empty());
+        for n in 0..200 {
+            memories.remember(&turn("d", 4, "Any news?", &format!("number{n}")));
+        }
+        assert!(memories.len() < 100);
+        assert_eq!(found(), [("a".into(), true)]);
     }
 
     /// `cargo test --release --lib memory::vector::tests::cost -- --ignored --nocapture`
@@ -204,7 +282,7 @@ mod tests {
             let mut best = f64::MAX;
             for _ in 0..50 {
                 let start = std::time::Instant::now();
-                std::hint::black_box(all.likeness(std::hint::black_box(&query)));
+                std::hint::black_box(all.likeness(std::hint::black_box(&query), &[]));
                 best = best.min(start.elapsed().as_secs_f64());
             }
             println!("10,000 vectors of {dims}: {:.3} ms", best * 1e3);

@@ -111,7 +111,7 @@ impl Client {
     ) -> Result<(Body, Patience), Failure> {
         let by = Instant::now() + first(backend, request);
         let patience = patience(backend, request);
-        match timeout_at(by, self.post(backend, body, kinds)).await {
+        match timeout_at(by, self.post(backend, &backend.chat, body, kinds)).await {
             Ok(body) => Ok((body?, patience)),
             Err(_) => Err(Failure::elsewhere(Error::Timeout("the first token"))),
         }
@@ -123,11 +123,13 @@ impl Client {
     pub(super) async fn post_whole(
         &self,
         backend: &Backend,
+        url: &Uri,
         body: Bytes,
     ) -> Result<(Bytes, Extras), Failure> {
         let by = Instant::now() + backend.timeouts.total;
         let posting = async {
-            let mut body = self.post(backend, body, &["application/json"]).await?;
+            let kinds = ["application/json"];
+            let mut body = self.post(backend, url, body, &kinds).await?;
             let extras = std::mem::take(&mut body.extras);
             let whole = body.read(WHOLE_BYTES).await;
             Ok((whole.map_err(Failure::elsewhere)?, extras))
@@ -144,9 +146,15 @@ impl Client {
         }
     }
 
-    /// Posts a chat and judges the head of the answer.
-    async fn post(&self, backend: &Backend, body: Bytes, kinds: &[&str]) -> Result<Body, Failure> {
-        let response = self.exchange(backend, body).await?;
+    /// Posts a request and judges the head of the answer.
+    async fn post(
+        &self,
+        backend: &Backend,
+        url: &Uri,
+        body: Bytes,
+        kinds: &[&str],
+    ) -> Result<Body, Failure> {
+        let response = self.exchange(backend, url, body).await?;
         backend.seen.now();
         let status = response.status().as_u16();
         let kind = response.headers().get(CONTENT_TYPE);
@@ -191,8 +199,13 @@ impl Client {
         sent.map_err(describe)
     }
 
-    async fn exchange(&self, backend: &Backend, body: Bytes) -> Result<ClientResponse, Failure> {
-        let send = || self.send(backend, &backend.chat, Some(body.clone()));
+    async fn exchange(
+        &self,
+        backend: &Backend,
+        url: &Uri,
+        body: Bytes,
+    ) -> Result<ClientResponse, Failure> {
+        let send = || self.send(backend, url, Some(body.clone()));
         let (mut sent, from_stock) = dial::over(backend.is_guarded(), send()).await;
         if from_stock && sent.as_ref().is_err_and(is_stale) {
             // The backend had closed it before the request came: it has not seen the request.

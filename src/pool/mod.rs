@@ -4,6 +4,7 @@
 mod address;
 mod affinity;
 mod backend;
+mod behind;
 mod body;
 mod breaker;
 mod budget;
@@ -15,6 +16,7 @@ mod client;
 mod condition;
 mod dial;
 mod discover;
+mod embed;
 mod extras;
 mod failure;
 mod forecast;

@@ -38,7 +38,7 @@ pub(super) async fn open(
         let stream = Streamed::new(lines.translated(), patience);
         return Ok(Answer::Stream(stream));
     }
-    let (whole, _) = client.post_whole(backend, body).await?;
+    let (whole, _) = client.post_whole(backend, &backend.chat, body).await?;
     let whole = answer::whole(&chunks, &whole).map_err(Failure::elsewhere)?;
     Ok(Answer::Whole(whole))
 }

@@ -13,7 +13,7 @@ pub(super) async fn open(
 ) -> Result<(Answer, Extras), Failure> {
     let body = request.body.clone();
     if !request.stream {
-        let (whole, extras) = client.post_whole(backend, body).await?;
+        let (whole, extras) = client.post_whole(backend, &backend.chat, body).await?;
         return Ok((Answer::Whole(whole), extras));
     }
     let kinds = ["text/event-stream"];

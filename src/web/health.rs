@@ -11,7 +11,7 @@ use super::{
     fault::{Fault, only},
     server::graph,
 };
-use crate::{error::Error, extraction::ExtractionHealth, state::State};
+use crate::{embedding::EmbeddingHealth, error::Error, extraction::ExtractionHealth, state::State};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst};
@@ -166,6 +166,10 @@ pub async fn health(req: HttpRequest) -> HttpResponse {
             state.store.gathering(),
             state.store.rules().clock.now_ms(),
         ),
+        embeddings: match (&state.embedding, state.store.unembedded()) {
+            (Some(embedding), Some(line)) => embedding.standing.health(line.len()),
+            _ => EmbeddingHealth::off(),
+        },
         backends: Share {
             up: backends.iter().filter(|b| b.condition.routable).count(),
             of: backends.len(),
@@ -193,6 +197,8 @@ pub struct Summary {
     store: StoreHealth,
     /// How learning from turns by a model goes.
     extraction: ExtractionHealth,
+    /// How comparing memories by their meaning goes.
+    embeddings: EmbeddingHealth,
     /// Backends that can be routed to.
     backends: Share,
 }

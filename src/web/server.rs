@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     actors::memory::MemoryPort,
-    extraction,
+    embedding, extraction,
     graph::{Graph, start_memory},
     state::State,
 };
@@ -98,6 +98,7 @@ async fn serve(
     };
     let memory = port.clone();
     let extraction = actix_web::rt::spawn(extraction::run(state.clone(), port.clone()));
+    let embedding = actix_web::rt::spawn(embedding::run(state.clone(), port.clone()));
     let (shared, next) = (state.clone(), Arc::new(AtomicUsize::new(0)));
     let patience = Duration::from_secs(state.config.limits.stalled_client_s);
     let app = move || {
@@ -119,6 +120,7 @@ async fn serve(
     server.await?;
     refresh.abort();
     extraction.abort();
+    embedding.abort();
     let _ = extraction.await;
     extraction::leave(&state, &memory).await;
     let code = ending.await.unwrap_or(ExitCode::FAILURE);

@@ -2,6 +2,7 @@
 
 use super::here;
 use crate::{
+    embedding::meant,
     error::Error,
     memory::{Ranked, Sight, UserKey, est_tokens, rank},
     state::State,
@@ -19,7 +20,7 @@ use crate::{
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The longest text that is searched for, in bytes: what is beyond says no more.
 const QUERY_BYTES: usize = 16 << 10;
@@ -128,6 +129,9 @@ pub async fn find(state: &State, user: &UserKey, asked: Search) -> Result<Vec<Hi
     let resident = here(state, user).await?;
     let (explain, most) = (asked.explain, asked.max_tokens.unwrap_or(usize::MAX));
     let memories = resident.memories.clone();
+    let text = asked.query.floor_char_boundary(QUERY_BYTES);
+    let within = Duration::from_millis(state.config.memory.recall_timeout_ms);
+    let meant = meant(state, &resident, &asked.query[..text], within).await;
     let ranking = move || {
         let skipped = asked.context.len().saturating_sub(CONTEXT);
         let context: Vec<_> = asked.context[skipped..]
@@ -135,12 +139,12 @@ pub async fn find(state: &State, user: &UserKey, asked: Search) -> Result<Vec<Hi
             .map(|said| (&*said.role, &*said.content))
             .collect();
         let query = rank::Query {
-            text: &asked.query[..asked.query.floor_char_boundary(QUERY_BYTES)],
+            text: &asked.query[..text],
             context: &context,
             now_ms,
             ..rank::Query::default()
         };
-        memories.rank(&query, None, asked.k, &Sight::default())
+        memories.rank(&query, meant.as_ref(), asked.k, &Sight::default())
     };
     let ranked = match resident.memories.are_many() {
         false => ranking(),
