@@ -37,11 +37,16 @@ async fn json_of(app: &App, method: &str, path: &str, user: &str) -> Value {
 
 /// The files in which the bytes are found.
 fn found(dir: &Path, what: &str) -> Vec<String> {
+    found_bytes(dir, what.as_bytes())
+}
+
+/// The same for what is no text.
+pub fn found_bytes(dir: &Path, what: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let bytes = std::fs::read(&path).unwrap();
-        if bytes.windows(what.len()).any(|w| w == what.as_bytes()) {
+        if bytes.windows(what.len()).any(|w| w == what) {
             found.push(path.display().to_string());
         }
     }

@@ -14,6 +14,7 @@ mod degraded;
 mod disconnect;
 mod drain;
 mod durability;
+mod embeddings;
 mod erase;
 mod event_source;
 mod extraction;

@@ -97,6 +97,27 @@ fn backends_come_as_a_list_from_everywhere() {
 }
 
 #[test]
+fn a_weight_that_makes_no_sense_is_refused_by_name_and_place() {
+    for (text, key) in [
+        ("weight = -0.5", "memory.embeddings.weight"),
+        ("weight_cjk = nan", "memory.embeddings.weight_cjk"),
+        ("dimensions = 20000", "memory.embeddings.dimensions"),
+        ("batch = 0", "memory.embeddings.batch"),
+        ("query_timeout_ms = 0", "memory.embeddings.query_timeout_ms"),
+        ("weights = 1", "memory.embeddings.weights"),
+    ] {
+        let text = format!("[memory.embeddings]\n{text}\n");
+        refused(&text, &[], &[], &["FILE:2", key]);
+    }
+    let env = ("SUNDYNIX_MEMORY__EMBEDDINGS__WEIGHT", "0.5");
+    let loaded = load("[memory.embeddings]\nweight_cjk = 1\n", &[env], &[]).unwrap();
+    let set = &loaded.config.memory.embeddings;
+    assert_eq!((set.weight, set.weight_cjk), (0.5, 1.0));
+    let bad = ("SUNDYNIX_MEMORY__EMBEDDINGS__WEIGHT", "much");
+    refused("", &[bad], &[], &["EMBEDDINGS__WEIGHT", "must be a number"]);
+}
+
+#[test]
 fn secrets_come_from_files_and_are_never_shown() {
     let key = file("sk-secret\n");
     let path = key.path().to_str().unwrap();

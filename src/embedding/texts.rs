@@ -168,7 +168,12 @@ impl Worker<'_> {
         let reading = store.reading(move |db| async move {
             stored::lacking(&db, &of, &model, dims, most, consent).await
         });
-        reading.await.map_err(|_| Stop::Failed)
+        reading.await.map_err(|error| {
+            tracing::warn!(%error, "it cannot be read which texts lack a vector");
+            self.standing
+                .failed("the store does not tell which texts lack a vector");
+            Stop::Failed
+        })
     }
 
     /// Asks about the texts, in smaller parts where that fails because of one of them.

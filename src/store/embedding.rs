@@ -48,8 +48,9 @@ pub struct Embedded {
 
 /// Of the newest turns, those of which a side has no vector.
 const LACKING: &str = "\
-SELECT t.turn_id, t.query, t.answer, CASE WHEN q.turn_id IS NULL THEN 1 ELSE 0 END AS q, \
-CASE WHEN a.turn_id IS NULL THEN 1 ELSE 0 END AS a \
+SELECT t.turn_id, t.query, t.answer, \
+CAST(CASE WHEN q.turn_id IS NULL THEN 1 ELSE 0 END AS BIGINT) AS q, \
+CAST(CASE WHEN a.turn_id IS NULL THEN 1 ELSE 0 END AS BIGINT) AS a \
 FROM (SELECT turn_id, query, answer, at FROM sundynix_turn \
 WHERE tenant = $1 AND app = $2 AND user_id = $3 ORDER BY at DESC, turn_id DESC LIMIT $6) t \
 LEFT JOIN sundynix_embedding q ON q.tenant = $1 AND q.app = $2 AND q.user_id = $3 \
@@ -133,7 +134,7 @@ pub async fn vectors(
     model: &str,
     dims: usize,
 ) -> Result<Vec<(TurnId, bool, Option<Vector>)>, DbErr> {
-    let sql = "SELECT turn_id, CASE WHEN answer THEN 1 ELSE 0 END AS answer, vector \
+    let sql = "SELECT turn_id, CAST(CASE WHEN answer THEN 1 ELSE 0 END AS BIGINT) AS answer, vector \
                FROM sundynix_embedding WHERE tenant = $1 AND app = $2 AND user_id = $3 \
                AND model = $4 AND ($5 = 0 OR dims = 0 OR dims = $5)";
     let mut values = owner(of);

@@ -36,7 +36,7 @@ impl<'a> Meaning<'a> {
     /// What a document gains, in best matches.
     pub(super) fn worth(&self, doc: usize) -> f32 {
         let alike = self.likeness.get(doc).copied().unwrap_or(f32::NAN);
-        let gain = (alike.min(1.0) - self.floor) / (1.0 - self.floor);
+        let gain = (alike.clamp(-1.0, 1.0) - self.floor) / (1.0 - self.floor);
         // Also where it is not a number.
         if gain >= CHANCE {
             self.weight * gain
