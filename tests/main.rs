@@ -6,6 +6,7 @@
 mod support;
 
 mod affinity;
+mod audit;
 mod bad_input;
 mod balance;
 mod chaos;
@@ -21,6 +22,7 @@ mod extraction;
 mod failover;
 mod hang_up;
 mod health;
+mod held_back;
 mod history;
 mod honest_streams;
 mod injection;

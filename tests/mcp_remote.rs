@@ -73,6 +73,37 @@ async fn what_is_said_here_is_remembered_there_and_recalled_here() {
 }
 
 #[tokio::test]
+async fn an_import_that_teaches_is_told_there_too() {
+    let memory = spawn_app(|_| {}).await;
+    let chat = chats(&memory.base, UserAs::Argument).await;
+    let line = |id: &str, text: &str| {
+        let item = json!({"id": id, "ts": "2026-05-01T10:00:00Z", "role": "user", "text": text});
+        format!("{item}\n")
+    };
+    let lines = line("a", "My name is Ada.") + &line("b", "I sail.");
+    for expected in [2, 0] {
+        let request = chat
+            .http
+            .post(chat.url("/api/v1/memory/turns?extract=true"))
+            .header("x-user-id", "ada")
+            .header("content-type", "application/x-ndjson");
+        let answer = crate::support::http::send(request.body(lines.clone()))
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.json::<Value>().await.unwrap()["imported"], expected);
+    }
+    // At once, delivered or not.
+    let here = chat.profile("ada").await;
+    assert_eq!(here["preferences"], json!({"identity": {"name": "Ada"}}));
+    is_told(&chat).await;
+    let there = memory.profile("ada").await;
+    assert_eq!(there["preferences"], here["preferences"]);
+    let jobs = chat.call("GET", "/api/v1/memory/jobs", "ada", None).await;
+    assert_eq!(jobs.json::<Value>().await.unwrap(), json!({"jobs": []}));
+}
+
+#[tokio::test]
 async fn the_users_own_changes_are_made_there() {
     let memory = spawn_app(|_| {}).await;
     let chat = chats(&memory.base, UserAs::Argument).await;

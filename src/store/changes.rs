@@ -9,7 +9,8 @@ use super::{
 use crate::memory::{Applied, Change, Held, Profile, Slot, UserKey};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult,
+    IntoActiveModel, QueryFilter, QueryTrait,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,9 +69,13 @@ impl Changes {
         }
     }
 
-    /// Writes all of it.
-    pub async fn write(mut self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    /// Writes all of it; answers with what went to quarantine.
+    pub async fn write(
+        mut self,
+        tx: &DatabaseTransaction,
+    ) -> Result<Vec<quarantine::Model>, DbErr> {
         let now = now_ms();
+        let mut held_back = Vec::new();
         self.date_history(tx).await?;
         let slots = self
             .slots
@@ -104,8 +109,10 @@ impl Changes {
             insert.exec_without_returning(tx).await?;
         }
         for held in self.held.chunks(CHUNK) {
-            let insert = quarantine::Entity::insert_many(held.iter().cloned());
-            insert.exec_without_returning(tx).await?;
+            let mut insert = quarantine::Entity::insert_many(held.iter().cloned()).into_query();
+            for row in tx.query_all(insert.returning_all()).await? {
+                held_back.push(quarantine::Model::from_query_result(&row, "")?);
+            }
         }
         for (user, version) in self.versions {
             let update = user::Entity::update_many();
@@ -120,7 +127,7 @@ impl Changes {
                 .exec(tx)
                 .await?;
         }
-        Ok(())
+        Ok(held_back)
     }
 }
 

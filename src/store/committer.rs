@@ -170,11 +170,11 @@ impl Committer {
                     async move { super::upsert::upsert(&db, &ask, &shared.rules).await }
                 });
                 let answer = match done.await {
-                    Ok(Ok((profile, mark))) => {
-                        let new = profile.clone();
+                    Ok(Ok((upserted, mark))) => {
+                        let new = upserted.profile.clone();
                         let residents = &self.shared.residents;
                         residents.update(&upsert.user, mark, |resident| resident.profile = new);
-                        Ok(profile)
+                        Ok(upserted)
                     }
                     Ok(Err(error)) => Err(error),
                     Err(Failure::Refused) => Err(Error::invalid("body", REFUSED)),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    memory::{KeptTurn, MemoryMode, Rules, Settings, UserKey, est_tokens, statements},
+    memory::{KeptTurn, MemoryMode, Rules, Settings, Untold, UserKey, est_tokens, statements},
 };
 use sea_orm::{
     ActiveValue::Set,
@@ -131,13 +131,23 @@ impl Committer {
             Err(Failure::Down) => return Err(Failure::Down),
         };
         let (user, new) = (ask.user.clone(), imported.fresh.len());
+        if let Some(undelivered) = self.shared.undelivered.as_ref().filter(|_| ask.extract) {
+            for item in imported.fresh.iter().filter(|item| item.role.is_empty()) {
+                let said = statements(&item.query);
+                if !said.is_empty() {
+                    let (turn, at_ms) = (item.id.clone(), item.at_ms);
+                    let said = said.into();
+                    undelivered.note(&user, Untold { turn, at_ms, said });
+                }
+            }
+        }
         if imported.unread {
             self.shared.gathering.urge(&user, false);
         }
         if let Some(unembedded) = self.shared.unembedded.as_ref().filter(|_| new > 0) {
             unembedded.note(&user);
         }
-        match imported.teaches {
+        match imported.teaches && self.shared.undelivered.is_none() {
             // What it teaches is read with the rest.
             true => {
                 self.shared.residents.remove(&user);

@@ -33,6 +33,7 @@ mod spool;
 #[cfg(test)]
 mod tests;
 mod upsert;
+mod wish;
 
 use crate::{
     config::Config,
@@ -67,7 +68,7 @@ pub enum Command {
     /// Keep a turn. Answered once it is durable, or is not going to be.
     Keep(Arc<Writeback>, oneshot::Sender<Ack>),
     /// The user's own upsert.
-    Upsert(Upsert, oneshot::Sender<Result<Profile, Error>>),
+    Upsert(Upsert, oneshot::Sender<Result<Upserted, Error>>),
     /// Take over what was said elsewhere; answers with how many items were not there before.
     Import(Import, oneshot::Sender<Result<usize, Error>>),
     /// What a user's privacy asks for.
@@ -98,6 +99,39 @@ pub struct Upsert {
     pub on_version: Option<u64>,
     /// The turn it was said in; `None`: the user's own word beside any conversation, pinned.
     pub said: Option<SaidIn>,
+}
+
+/// A profile as an upsert left it.
+#[derive(Clone, Debug)]
+pub struct Upserted {
+    /// The profile.
+    pub profile: Profile,
+    /// What was to be set and is held back.
+    pub quarantined: Vec<HeldBack>,
+}
+
+/// A value that looks like an instruction to the model, and so went to quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct HeldBack {
+    /// To release or to discard it by.
+    pub id: i64,
+    /// Topic of the slot.
+    pub topic: String,
+    /// Key of the slot.
+    pub key: String,
+    /// What it looks like.
+    pub rule: String,
+}
+
+impl From<entity::quarantine::Model> for HeldBack {
+    fn from(row: entity::quarantine::Model) -> Self {
+        HeldBack {
+            id: row.seq,
+            topic: row.topic,
+            key: row.key,
+            rule: row.rule,
+        }
+    }
 }
 
 /// A turn that somebody else kept, and what it taught.

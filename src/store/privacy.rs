@@ -1,14 +1,8 @@
 //! What the committer does for a user's privacy: erase all, delete one turn, keep their wishes.
 
 use super::{
-    Command, Erased, TurnDeleted,
-    attempt::Failure,
-    committer::Committer,
-    delete_turn::delete_turn,
-    entity::{audit, user},
-    erase::erase,
-    now_ms,
-    rows::{OfUser, lock_users},
+    Command, Erased, TurnDeleted, attempt::Failure, committer::Committer, delete_turn::delete_turn,
+    entity::audit, erase::erase, now_ms, wish::set,
 };
 use crate::{
     error::Error,
@@ -16,7 +10,7 @@ use crate::{
 };
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    EntityTrait, QueryFilter,
+    EntityTrait,
 };
 use std::sync::Arc;
 use tokio::{sync::oneshot, time::Instant};
@@ -142,28 +136,24 @@ impl Committer {
         until: Instant,
     ) -> Result<Result<Done, Error>, Failure> {
         let settings = Settings { mode: Some(mode) };
-        let of = user.clone();
+        let (of, shared) = (user.clone(), self.shared.clone());
         let done = self.attempt(until, move |db| {
-            let of = of.clone();
-            async move {
-                let tx = db.begin().await?;
-                let mut mark = 0;
-                for (_, row) in lock_users(&tx, [&of].into(), 1).await? {
-                    mark = row.mark;
-                    let update = user::Entity::update_many();
-                    update
-                        .col_expr(user::Column::Settings, settings.text().into())
-                        .filter(user::Entity::of(&of))
-                        .exec(&tx)
-                        .await?;
-                }
-                tx.commit().await?;
-                Ok(mark)
+            let (of, shared) = (of.clone(), shared.clone());
+            async move { set(&db, &of, settings, &shared.rules).await }
+        });
+        let (mark, profile) = done.await?;
+        if profile.is_some() {
+            self.shared.gathering.forget(user);
+            if let Some(undelivered) = &self.shared.undelivered {
+                undelivered.forget(user);
+            }
+        }
+        self.shared.residents.update(user, mark, |resident| {
+            resident.settings = settings;
+            if let Some(profile) = profile {
+                resident.profile = profile;
             }
         });
-        let residents = &self.shared.residents;
-        let mark = done.await?;
-        residents.update(user, mark, |resident| resident.settings = settings);
         Ok(Ok(Done::Kept))
     }
 

@@ -2,7 +2,7 @@
 //! what looks like an instruction goes to quarantine.
 
 use super::{
-    SaidIn, Upsert,
+    HeldBack, SaidIn, Upsert, Upserted,
     changes::Changes,
     database::Database,
     entity::profile_history,
@@ -24,15 +24,16 @@ use std::collections::BTreeMap;
 /// (topic, key) → value; `None` removes.
 type Slots = BTreeMap<(String, String), Option<String>>;
 
-/// Settles, then changes the profile as its user asked; answers with it and the user's mark.
+/// Settles, then changes the profile as its user asked; answers with it, with what of it was held
+/// back, and with the user's mark.
 pub async fn upsert(
     db: &Database,
     ask: &Upsert,
     rules: &Rules,
-) -> Result<Result<(Profile, i64), Error>, DbErr> {
+) -> Result<Result<(Upserted, i64), Error>, DbErr> {
     let tx = db.begin().await?;
     let mut writes = Changes::default();
-    let mut answer = Err(Error::StoreDown);
+    let mut answer: Result<(Profile, i64), _> = Err(Error::StoreDown);
     for (user, row) in lock_users(&tx, [&ask.user].into(), 1).await? {
         let mut profile = settled(&tx, user, row.version, usize::MAX, rules, &mut writes).await?;
         if ask
@@ -78,9 +79,21 @@ pub async fn upsert(
         writes.version(user, row.version, &profile);
         answer = Ok((profile, row.mark));
     }
-    writes.write(&tx).await?;
+    let held = writes.write(&tx).await?.into_iter();
     tx.commit().await?;
-    Ok(answer)
+    // What was settled first may have held something back too.
+    let turn = ask.said.as_ref().map_or("", |said| &said.turn);
+    let quarantined = held.filter(|row| row.turn_id == turn).map(HeldBack::from);
+    Ok(answer.map(|(profile, mark)| {
+        let quarantined = quarantined.collect();
+        (
+            Upserted {
+                profile,
+                quarantined,
+            },
+            mark,
+        )
+    }))
 }
 
 /// Slots whose superseded values came from this turn: it has been heard, and is over.

@@ -14,6 +14,7 @@ use super::{
     body,
     fault::{Fault, only},
     identity,
+    memory::audit::Acting,
     query::Query,
     server::graph,
 };
@@ -32,9 +33,14 @@ pub fn routes(app: &mut web::ServiceConfig) {
     app.service(only("POST", web::resource("/mcp").post(post)));
 }
 
-/// The user that the head of the request names. It rides with the request to the tool.
+/// What the head of the request says of who calls. It rides with the request to the tool.
 #[derive(Clone)]
-pub struct Caller(pub Option<String>);
+pub struct Caller {
+    /// The user that it names.
+    pub user: Option<String>,
+    /// Who acts for them.
+    pub acting: Acting,
+}
 
 /// `POST /mcp`
 #[utoipa::path(
@@ -63,7 +69,10 @@ async fn serve(
     payload: web::Payload,
 ) -> Result<HttpResponse, Error> {
     Query::read(req, &[])?;
-    let caller = Caller(identity::user(req)?);
+    let caller = Caller {
+        user: identity::user(req)?,
+        acting: Acting::of(req)?,
+    };
     let limit = graph.state.config.limits.body_bytes;
     let body = body::read(req, payload, limit).await?;
     let memory = Memory::new(graph.state.clone(), graph.memory.clone());

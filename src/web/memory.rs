@@ -22,9 +22,13 @@ use super::fault::only;
 use crate::{
     actors::memory::MemoryPort,
     error::Error,
-    memory::{Profile, Resident, UserKey},
+    graph::Graph,
+    memory::{Resident, UserKey},
     state::State,
-    store::{Ask, Command, Done, Erased, Upsert},
+    store::{
+        Ask, Command, Done, Erased, Upsert, Upserted,
+        extraction::{Write, Written},
+    },
 };
 use actix_web::web;
 pub(super) use preferences::{Slots, slots};
@@ -100,15 +104,26 @@ pub(super) async fn write(
     state: &State,
     memory: &MemoryPort,
     upsert: Upsert,
-) -> Result<Profile, Error> {
+) -> Result<Upserted, Error> {
     if let Some(remote) = &state.remote {
         if upsert.on_version.is_some() {
             return Err(not_here());
         }
-        return Ok(remote.put(&upsert.user, &upsert.slots, upsert.said).await?);
+        let profile = remote.put(&upsert.user, &upsert.slots, upsert.said).await?;
+        return Ok(Upserted {
+            profile,
+            quarantined: Vec::new(),
+        });
     }
     let asking = memory.ask(|reply| Command::Upsert(upsert.clone(), reply));
     written(state, asking).await
+}
+
+/// Has something written that has to do with turns to be read, or with quarantine.
+async fn learning(graph: &Graph, user: &str, write: Write) -> Result<Written, Error> {
+    let (user, write) = (UserKey::local(user), Arc::new(write));
+    let command = |reply| Command::Extraction(user.clone(), write.clone(), reply);
+    written(&graph.state, graph.memory.ask(command)).await
 }
 
 /// Erases all of a user.

@@ -85,7 +85,8 @@ impl Open {
             said: None,
         };
         self.store.enqueue(Command::Upsert(upsert, reply));
-        answer.await.expect("an answer")
+        let done = answer.await.expect("an answer");
+        done.map(|done| done.profile)
     }
 
     pub async fn erase(&self, user: &str) -> Erased {

@@ -5,11 +5,15 @@
 use super::claim::{self, Claim};
 use crate::{
     error::Error,
-    memory::{Applied, Fact, Profile, Rules, Source, TurnId, UserKey, extract::Spent},
+    memory::{
+        Applied, Fact, MemoryMode, Profile, Rules, Settings, Source, TurnId, UserKey,
+        extract::Spent,
+    },
     store::{
         changes::Changes,
         database::Database,
         entity::{extraction, outbox, quarantine, turn},
+        import::not_wanted,
         ledger::{Cost, spend},
         rows::{CHUNK, OfUser, clean, lock_users, source},
         settle::settled,
@@ -147,6 +151,13 @@ pub async fn write(
                 let (settling, reading) = requeue(&tx, user, turn.as_deref()).await?;
                 written.count = settling + reading;
                 written.unsettled = settling > 0;
+            }
+            // Their own word, as a `PUT` is.
+            Write::Release(_)
+                if Settings::read(&row.settings).mode(rules.consent) < MemoryMode::Read =>
+            {
+                tx.rollback().await?;
+                return Ok(Err(not_wanted()));
             }
             Write::Release(id) => {
                 let Some(held) = take(&tx, user, *id).await? else {

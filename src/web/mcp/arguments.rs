@@ -117,6 +117,23 @@ pub struct Profile {
     pub profile: Topics,
     /// Raised by each real change.
     pub version: u64,
+    /// What was to be set and is held back, for it looks like an instruction to the model. It is in
+    /// no prompt until somebody releases it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<Held>,
+}
+
+/// A value that is held back.
+#[derive(Serialize, JsonSchema)]
+pub struct Held {
+    /// To release it by, at /api/v1/memory/quarantine.
+    pub id: i64,
+    /// Its topic.
+    pub topic: String,
+    /// Its key.
+    pub key: String,
+    /// What it looks like.
+    pub rule: String,
 }
 
 /// What `memory_search` answers.
@@ -158,7 +175,7 @@ pub fn read<T: ForUser>(given: JsonObject, caller: &Caller) -> Result<(T, String
     if let Some(user) = &argument {
         crate::web::identity::check_user("user_id", user)?;
     }
-    let user = match (caller.0.clone(), argument) {
+    let user = match (caller.user.clone(), argument) {
         (Some(header), Some(argument)) if header != argument => {
             let detail = "names another user than the X-User-ID header; leave it out";
             return Err(Error::invalid("user_id", detail));

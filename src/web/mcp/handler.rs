@@ -4,7 +4,9 @@
 
 use super::{
     Caller,
-    arguments::{self, Before, Delete, Deleted, Find, Found, Get, Hit, Profile, Put, Topics},
+    arguments::{
+        self, Before, Delete, Deleted, Find, ForUser, Found, Get, Held, Hit, Profile, Put, Topics,
+    },
     tools::{self, TOOLS},
 };
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
     error::Error,
     memory::{self, UserKey},
     state::State,
-    store::{SaidIn, Upsert, now_ms, pages::HistoryWanted},
+    store::{SaidIn, Upsert, Upserted, now_ms, pages::HistoryWanted},
     web::memory::{
         Slots, forget, history, known, page,
         search::{Search, find},
@@ -60,23 +62,54 @@ impl Memory {
 
     async fn call(&self, name: &str, given: JsonObject, caller: &Caller) -> Result<Value, Error> {
         match name {
-            tools::GET => self.get(arguments::read(given, caller)?).await,
-            tools::UPSERT => self.upsert(arguments::read(given, caller)?).await,
-            tools::SEARCH => self.search(arguments::read(given, caller)?).await,
-            tools::HISTORY => self.history(arguments::read(given, caller)?).await,
-            _ => self.delete(arguments::read(given, caller)?).await,
+            tools::GET => {
+                self.get(self.read(given, caller, "read profile").await?)
+                    .await
+            }
+            tools::UPSERT => {
+                self.upsert(self.read(given, caller, "write values").await?)
+                    .await
+            }
+            tools::SEARCH => self.search(self.read(given, caller, "search").await?).await,
+            tools::HISTORY => {
+                self.history(self.read(given, caller, "read history").await?)
+                    .await
+            }
+            _ => self.delete(arguments::read(given, caller)?, caller).await,
         }
+    }
+
+    /// The arguments, and whose memory it is, once it is noted who acts for them.
+    async fn read<T: ForUser>(
+        &self,
+        given: JsonObject,
+        caller: &Caller,
+        action: &'static str,
+    ) -> Result<(T, String), Error> {
+        let (asked, user) = arguments::read(given, caller)?;
+        let acting = &caller.acting;
+        acting
+            .note(&self.state, &self.memory, &user, action)
+            .await?;
+        Ok((asked, user))
     }
 
     async fn get(&self, (_, user): (Get, String)) -> Result<Value, Error> {
         let resident = known(&self.state, &UserKey::local(&user)).await?;
-        shown(&resident.profile)
+        shown(&resident.profile, Vec::new())
     }
 
     async fn upsert(&self, (asked, user): (Put, String)) -> Result<Value, Error> {
         let said = said(&asked)?;
         let slots = slots(asked.preferences)?;
-        shown(&self.change(UserKey::local(&user), slots, said).await?)
+        let upserted = self.change(UserKey::local(&user), slots, said).await?;
+        let held = upserted.quarantined.into_iter().map(|held| Held {
+            id: held.id,
+            topic: held.topic,
+            key: held.key,
+            rule: held.rule,
+        });
+        shown(&upserted.profile, held.collect())
     }
 
     async fn search(&self, (asked, user): (Find, String)) -> Result<Value, Error> {
@@ -110,7 +143,19 @@ impl Memory {
         told(&history::page(&self.state, &UserKey::local(&user), wanted).await?)
     }
 
-    async fn delete(&self, (asked, user): (Delete, String)) -> Result<Value, Error> {
+    async fn delete(
+        &self,
+        (asked, user): (Delete, String),
+        caller: &Caller,
+    ) -> Result<Value, Error> {
+        let action = match asked.everything {
+            true => "erase all",
+            false => "delete value",
+        };
+        let acting = &caller.acting;
+        acting
+            .note(&self.state, &self.memory, &user, action)
+            .await?;
         let user = UserKey::local(&user);
         let removed = match (asked.topic, asked.key, asked.everything) {
             (None, None, true) => {
@@ -150,7 +195,7 @@ impl Memory {
         user: UserKey,
         slots: Slots,
         said: Option<SaidIn>,
-    ) -> Result<memory::Profile, Error> {
+    ) -> Result<Upserted, Error> {
         let upsert = Upsert {
             user,
             slots,
@@ -196,10 +241,11 @@ fn topics(profile: &memory::Profile) -> Topics {
         .collect()
 }
 
-fn shown(profile: &memory::Profile) -> Result<Value, Error> {
+fn shown(profile: &memory::Profile, quarantined: Vec<Held>) -> Result<Value, Error> {
     told(&Profile {
         profile: topics(profile),
         version: profile.version,
+        quarantined,
     })
 }
 
@@ -240,7 +286,10 @@ impl ServerHandler for Memory {
         }
         let head = context.extensions.get::<http::request::Parts>();
         let caller = head.and_then(|head| head.extensions.get::<Caller>());
-        let caller = caller.cloned().unwrap_or(Caller(None));
+        // `serve` has put it there.
+        let caller = caller.cloned().ok_or_else(|| {
+            ErrorData::internal_error("the head of the request is not there", None)
+        })?;
         let given = request.arguments.unwrap_or_default();
         match self.call(&request.name, given, &caller).await {
             Ok(answer) => Ok(CallToolResult::structured(answer).into()),

@@ -39,7 +39,8 @@ pub static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
             "Remember facts and preferences",
             "Remember lasting facts and preferences that the user states of themselves, or change \
              or remove some. Keep the user's own language and names. Not for passing remarks, \
-             guesses, secrets, or what others said. Answers with the whole profile.",
+             guesses, secrets, or what others said. Answers with the whole profile, and with what of \
+             it is held back because it looks like an instruction (`quarantined`).",
             writes().destructive(true),
         ),
         tool::<Find, Found>(

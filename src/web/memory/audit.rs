@@ -1,6 +1,8 @@
-//! Who reads or erases somebody else's memory leaves a note, before it is done. Without keys nobody is
-//! known but by what they say: a caller that acts for another names itself in `X-Sundynix-Actor`.
-//! With keys it will be the key that tells. Whose memory it was is kept as a keyed hash.
+//! Who reads, changes or erases somebody else's memory leaves a note, before it is done: over HTTP and
+//! over MCP, in all that this folder serves. Without keys nobody is known but by what they say: a
+//! caller that acts for another names itself in `X-Sundynix-Actor`. With keys it will be the key that
+//! tells. Whose memory it was is kept as a keyed hash. A chat leaves none: its way has no write before
+//! the answer.
 
 use super::{
     page::{after_number, cursor, limit},
@@ -8,6 +10,7 @@ use super::{
     shown::rfc3339,
 };
 use crate::{
+    actors::memory::MemoryPort,
     error::Error,
     graph::Graph,
     state::State,
@@ -18,26 +21,68 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Leaves a note where somebody acts for another; without one it is not done.
+/// Who acts in a request, as far as it says.
+#[derive(Clone)]
+pub struct Acting {
+    /// Whoever it is that is not the user.
+    actor: Option<String>,
+    /// In which request.
+    request_id: Arc<str>,
+}
+
+impl Acting {
+    /// As the head of the request has it.
+    pub fn of(req: &HttpRequest) -> Result<Self, Error> {
+        Ok(Acting {
+            actor: identity::actor(req)?,
+            request_id: identity::request_id(req),
+        })
+    }
+
+    /// Leaves a note where it is for another; without one it is not done.
+    pub async fn note(
+        &self,
+        state: &State,
+        memory: &MemoryPort,
+        user: &str,
+        action: &'static str,
+    ) -> Result<(), Error> {
+        let Some(actor) = self.actor.clone().filter(|actor| actor != user) else {
+            return Ok(());
+        };
+        let deed = Deed {
+            actor,
+            request_id: self.request_id.to_string(),
+            action,
+            subject: subject(state, user),
+        };
+        match private(memory, Ask::Note(Arc::new(deed))).await? {
+            Done::Kept => Ok(()),
+            _ => Err(Error::Crashed("memory")),
+        }
+    }
+}
+
+/// The same, of an HTTP request.
 pub async fn note(
     graph: &Graph,
     req: &HttpRequest,
     user: &str,
     action: &'static str,
 ) -> Result<(), Error> {
-    let Some(actor) = identity::actor(req)?.filter(|actor| actor != user) else {
-        return Ok(());
-    };
-    let deed = Deed {
-        actor,
-        request_id: identity::request_id(req).to_string(),
-        action,
-        subject: subject(&graph.state, user),
-    };
-    match private(&graph.memory, Ask::Note(Arc::new(deed))).await? {
-        Done::Kept => Ok(()),
-        _ => Err(Error::Crashed("memory")),
-    }
+    let acting = Acting::of(req)?;
+    acting.note(&graph.state, &graph.memory, user, action).await
+}
+
+/// The user of a request, once it is noted who acts for them.
+pub async fn acting(
+    graph: &Graph,
+    req: &HttpRequest,
+    action: &'static str,
+) -> Result<String, Error> {
+    let user = identity::some_user(req)?;
+    note(graph, req, &user, action).await?;
+    Ok(user)
 }
 
 /// A user as they stand in the audit: the same for the same user, on every replica.
@@ -87,7 +132,7 @@ impl From<Noted> for Entry {
 #[utoipa::path(
     get, path = "/api/v1/audit", tag = "memory", operation_id = "audit",
     summary = "What was done for somebody else",
-    description = "Reads and deletions whose caller named itself in `X-Sundynix-Actor`, the last first.",
+    description = "What was read, changed or erased by callers that named themselves in `X-Sundynix-Actor`, the last first.",
     params(
         ("user" = Option<String>, Query, description = "Of this user's memory only"),
         ("limit" = Option<u64>, Query, description = "At most so many (50)", minimum = 1, maximum = 200),

@@ -2,11 +2,12 @@
 //! before the first is taken over; what is there already is left as it is, so that an import that
 //! broke off is simply sent again.
 
-use super::written;
+use super::{Slots, audit, write, written};
 use crate::{
     error::Error,
+    graph::Graph,
     memory::{KeptTurn, TurnStatus, UserKey, kept, masked},
-    store::{Command, Import},
+    store::{Command, HeldBack, Import, Upsert, extraction},
     web::{
         body, exchange::now_ms, fault::Fault, identity, moment::moment, openapi::Known,
         query::Query, server::graph,
@@ -15,7 +16,7 @@ use crate::{
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// Items in one transaction.
 const GROUP: usize = 500;
@@ -49,6 +50,10 @@ pub struct Imported {
     imported: usize,
     /// Items that were here already, and are as they were.
     known: usize,
+    /// What new items taught and is held back, for it looks like an instruction to the model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    quarantined: Vec<HeldBack>,
 }
 
 /// `POST /api/v1/memory/turns`
@@ -67,12 +72,14 @@ pub async fn import(req: HttpRequest, payload: web::Payload) -> Result<HttpRespo
 async fn answer(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Error> {
     let graph = graph(&req);
     let extract = Query::read(&req, &["extract"])?.flag("extract")?;
-    let user = UserKey::local(&identity::some_user(&req)?);
+    let name = identity::some_user(&req)?;
+    let user = UserKey::local(&name);
     let limit = graph.state.config.limits.body_bytes;
     let (began_ms, body) = (now_ms(), body::read(&req, payload, limit).await?);
     // Thousands of lines are no work for a web worker.
     let reading = web::block(move || items(&body, began_ms)).await;
     let items = reading.unwrap_or(Err(Error::Crashed("import")))?;
+    audit::note(&graph, &req, &name, "import").await?;
     let (all, mut imported) = (items.len(), 0);
     for group in items.chunks(GROUP) {
         let import = Import {
@@ -86,10 +93,46 @@ async fn answer(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse,
             .ask(|reply| Command::Import(import.clone(), reply));
         imported += written(&graph.state, asking).await?;
     }
+    let quarantined = match extract && imported > 0 && graph.state.remote.is_none() {
+        true => held_back(&graph, &user, &items).await?,
+        false => Vec::new(),
+    };
     Ok(HttpResponse::Ok().json(Imported {
         imported,
         known: all - imported,
+        quarantined,
     }))
+}
+
+/// What the items taught and is in quarantine now. Screening is part of settling, so that comes
+/// first; an upsert of nothing settles.
+async fn held_back(
+    graph: &Graph,
+    user: &UserKey,
+    items: &[Arc<KeptTurn>],
+) -> Result<Vec<HeldBack>, Error> {
+    let nothing = Upsert {
+        user: user.clone(),
+        slots: Slots::new(),
+        on_version: None,
+        said: None,
+    };
+    write(&graph.state, &graph.memory, nothing).await?;
+    let of = user.clone();
+    let reading = graph
+        .state
+        .store
+        .reading(move |db| async move { extraction::quarantine(&db, &of).await });
+    let held = reading.await.map_err(|_| Error::StoreDown)?.into_iter();
+    let ids: HashSet<&str> = items.iter().map(|item| &*item.id).collect();
+    let theirs = held.filter(|held| held.turn.as_deref().is_some_and(|id| ids.contains(id)));
+    let held_back = theirs.map(|held| HeldBack {
+        id: held.id,
+        topic: held.topic,
+        key: held.key,
+        rule: held.rule,
+    });
+    Ok(held_back.collect())
 }
 
 /// Every line, or which one is wrong and why.

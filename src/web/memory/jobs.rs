@@ -1,17 +1,16 @@
 //! `/api/v1/memory/jobs` and `/api/v1/memory/ledger`: which of the user's turns wait to be learnt
 //! from, which failed for good and may be tried again, and what that has cost.
 
-use super::written;
+use super::{audit, learning};
 use crate::{
     error::Error,
     memory::UserKey,
     store::{
-        Command, Spending,
+        Spending,
         extraction::{self, Job, Write},
     },
     web::{
         fault::{Fault, only},
-        identity,
         openapi::Known,
         query::Query,
         server::graph,
@@ -19,7 +18,6 @@ use crate::{
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use std::sync::Arc;
 
 /// So many days of the ledger are shown.
 const DAYS: i64 = 31;
@@ -54,8 +52,9 @@ pub struct Jobs {
 pub async fn jobs(req: HttpRequest) -> Result<HttpResponse, Fault> {
     let reading = async {
         Query::read(&req, &[])?;
-        let user = UserKey::local(&identity::some_user(&req)?);
-        let store = &graph(&req).state.store;
+        let graph = graph(&req);
+        let user = UserKey::local(&audit::acting(&graph, &req, "read jobs").await?);
+        let store = &graph.state.store;
         let reading = store.reading(move |db| async move { extraction::jobs(&db, &user).await });
         let jobs = reading.await.map_err(|_| Error::StoreDown)?;
         Ok(HttpResponse::Ok().json(Jobs { jobs }))
@@ -95,12 +94,9 @@ pub async fn requeue_one(req: HttpRequest, turn: web::Path<String>) -> Result<Ht
 
 async fn again(req: &HttpRequest, turn: Option<String>) -> Result<HttpResponse, Error> {
     Query::read(req, &[])?;
-    let user = UserKey::local(&identity::some_user(req)?);
-    let graph = graph(req);
-    let one = turn.is_some();
-    let write = Arc::new(Write::Requeue(turn.map(Into::into)));
-    let command = |reply| Command::Extraction(user.clone(), write.clone(), reply);
-    let done = written(&graph.state, graph.memory.ask(command)).await?;
+    let (graph, one) = (graph(req), turn.is_some());
+    let user = audit::acting(&graph, req, "requeue jobs").await?;
+    let done = learning(&graph, &user, Write::Requeue(turn.map(Into::into))).await?;
     match done.count {
         0 if one => Err(Error::NotFound("dead turn")),
         requeued => Ok(HttpResponse::Ok().json(Requeued { requeued })),
@@ -122,17 +118,18 @@ pub struct Flushing {
     responses((status = 202, description = "It is read as soon as the backend has time", body = Flushing)),
 )]
 pub async fn flush(req: HttpRequest) -> Result<HttpResponse, Fault> {
-    let asking = || {
+    let asking = async {
         Query::read(&req, &[])?;
-        let user = UserKey::local(&identity::some_user(&req)?);
-        let store = &graph(&req).state.store;
+        let graph = graph(&req);
+        let user = UserKey::local(&audit::acting(&graph, &req, "flush jobs").await?);
+        let store = &graph.state.store;
         let flushing = store.rules().extracts;
         if flushing {
             store.gathering().urge(&user, false);
         }
         Ok(HttpResponse::Accepted().json(Flushing { flushing }))
     };
-    asking().map_err(Fault::native)
+    asking.await.map_err(Fault::native)
 }
 
 /// What memory cost.
@@ -155,8 +152,9 @@ pub struct Ledger {
 pub async fn ledger(req: HttpRequest) -> Result<HttpResponse, Fault> {
     let reading = async {
         Query::read(&req, &[])?;
-        let user = UserKey::local(&identity::some_user(&req)?);
-        let state = &graph(&req).state;
+        let graph = graph(&req);
+        let user = UserKey::local(&audit::acting(&graph, &req, "read ledger").await?);
+        let state = &graph.state;
         let from = state.store.rules().clock.day() - DAYS + 1;
         let days = state.store.ledger(&user, from).await;
         let days = days.map_err(|_| Error::StoreDown)?;

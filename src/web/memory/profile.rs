@@ -101,7 +101,7 @@ pub struct Preferences {
     request_body = Preferences,
     params(Known, ("If-Match" = Option<String>, Header, pattern = r#"^((W/)?"\d+"|\*)$"#, description = "Only if the profile is still at this version")),
     responses(
-        (status = 200, description = "The profile as it now is", body = Shown,
+        (status = 200, description = "The profile as it now is, and what of the request is held back", body = Shown,
             headers(("ETag" = String, description = "The version"))),
     ),
 )]
@@ -120,7 +120,9 @@ async fn put(
     let on_version = on_version(req)?;
     let body = body::read(req, payload, graph.state.config.limits.body_bytes).await?;
     let asked: Preferences = json::parse(&body)?;
-    change(&graph, user, slots(asked.preferences)?, on_version).await
+    let slots = slots(asked.preferences)?;
+    audit::note(&graph, req, &user, "write values").await?;
+    change(&graph, user, slots, on_version).await
 }
 
 /// `DELETE /api/v1/memory/{topic}/{key}`
@@ -144,8 +146,7 @@ pub async fn remove(
     let graph = graph(&req);
     let removing = async {
         Query::read(&req, &[])?;
-        let user = identity::some_user(&req)?;
-        audit::note(&graph, &req, &user, "delete value").await?;
+        let user = audit::acting(&graph, &req, "delete value").await?;
         let slots = Slots::from([(at.into_inner(), None)]);
         change(&graph, user, slots, on_version(&req)?).await
     };
@@ -165,10 +166,10 @@ async fn change(
         on_version,
         said: None,
     };
-    let profile = write(&graph.state, &graph.memory, upsert).await?;
+    let upserted = write(&graph.state, &graph.memory, upsert).await?;
     Ok(HttpResponse::Ok()
-        .insert_header((header::ETAG, tag(&profile)))
-        .json(Shown::of(&user, &profile)))
+        .insert_header((header::ETAG, tag(&upserted.profile)))
+        .json(Shown::after(&user, &upserted)))
 }
 
 /// `DELETE /api/v1/memory`: all of the user, answered with a receipt.

@@ -1,17 +1,13 @@
 //! `/api/v1/memory/quarantine`: values that look like an instruction to the model. They are in no
 //! prompt until somebody who has read them lets them go.
 
-use super::{Shown, etag::tag, written};
+use super::{Shown, audit, etag::tag, learning};
 use crate::{
     error::Error,
     memory::UserKey,
-    store::{
-        Command,
-        extraction::{self, Quarantined, Write, Written},
-    },
+    store::extraction::{self, Quarantined, Write, Written},
     web::{
         fault::{Fault, only},
-        identity,
         openapi::Known,
         query::Query,
         server::graph,
@@ -19,7 +15,6 @@ use crate::{
 };
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Serialize;
-use std::sync::Arc;
 
 /// The routes under `/api/v1`; they come before `/memory/{topic}/{key}`.
 pub fn routes(app: &mut web::ServiceConfig) {
@@ -47,8 +42,9 @@ pub struct Quarantine {
 pub async fn list(req: HttpRequest) -> Result<HttpResponse, Fault> {
     let reading = async {
         Query::read(&req, &[])?;
-        let user = UserKey::local(&identity::some_user(&req)?);
-        let store = &graph(&req).state.store;
+        let graph = graph(&req);
+        let user = UserKey::local(&audit::acting(&graph, &req, "read quarantine").await?);
+        let store = &graph.state.store;
         let reading =
             store.reading(move |db| async move { extraction::quarantine(&db, &user).await });
         let quarantine = reading.await.map_err(|_| Error::StoreDown)?;
@@ -69,8 +65,7 @@ pub async fn list(req: HttpRequest) -> Result<HttpResponse, Fault> {
 )]
 pub async fn release(req: HttpRequest, id: web::Path<String>) -> Result<HttpResponse, Fault> {
     let releasing = async {
-        let user = identity::some_user(&req)?;
-        let written = ask(&req, &user, &id, Write::Release).await?;
+        let (user, written) = ask(&req, &id, Write::Release, "release quarantined").await?;
         let profile = written.profile.unwrap_or_default();
         Ok(HttpResponse::Ok()
             .insert_header((header::ETAG, tag(&profile)))
@@ -89,24 +84,25 @@ pub async fn release(req: HttpRequest, id: web::Path<String>) -> Result<HttpResp
 )]
 pub async fn discard(req: HttpRequest, id: web::Path<String>) -> Result<HttpResponse, Fault> {
     let discarding = async {
-        let user = identity::some_user(&req)?;
-        ask(&req, &user, &id, Write::Discard).await?;
+        ask(&req, &id, Write::Discard, "discard quarantined").await?;
         Ok(HttpResponse::NoContent().finish())
     };
     discarding.await.map_err(Fault::native)
 }
 
+/// Whose value it was, and how it went.
 async fn ask(
     req: &HttpRequest,
-    user: &str,
     id: &str,
     write: fn(i64) -> Write,
-) -> Result<Written, Error> {
+    action: &'static str,
+) -> Result<(String, Written), Error> {
     Query::read(req, &[])?;
+    let graph = graph(req);
+    let user = audit::acting(&graph, req, action).await?;
     let id = id
         .parse()
         .map_err(|_| Error::NotFound("quarantined value"))?;
-    let (graph, user, write) = (graph(req), UserKey::local(user), Arc::new(write(id)));
-    let command = |reply| Command::Extraction(user.clone(), write.clone(), reply);
-    written(&graph.state, graph.memory.ask(command)).await
+    let written = learning(&graph, &user, write(id)).await?;
+    Ok((user, written))
 }

@@ -1,6 +1,6 @@
 //! `POST /api/v1/memory/search`: the memories that matter to a text, as recall ranks them.
 
-use super::here;
+use super::{audit, here};
 use crate::{
     embedding::meant,
     error::Error,
@@ -106,9 +106,11 @@ pub async fn search(req: HttpRequest, payload: web::Payload) -> Result<HttpRespo
     let searching = async {
         let graph = graph(&req);
         Query::read(&req, &[])?;
-        let user = UserKey::local(&identity::some_user(&req)?);
+        let user = identity::some_user(&req)?;
         let body = body::read(&req, payload, graph.state.config.limits.body_bytes).await?;
-        let hits = find(&graph.state, &user, json::parse(&body)?).await?;
+        let search = json::parse(&body)?;
+        audit::note(&graph, &req, &user, "search").await?;
+        let hits = find(&graph.state, &UserKey::local(&user), search).await?;
         Ok(HttpResponse::Ok().json(Found { hits }))
     };
     searching.await.map_err(Fault::native)

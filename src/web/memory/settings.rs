@@ -56,7 +56,7 @@ pub async fn read(req: HttpRequest) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
     let reading = async {
         Query::read(&req, &[])?;
-        let user = identity::some_user(&req)?;
+        let user = audit::acting(&graph, &req, "read settings").await?;
         let wishes = wishes(&graph.state, &UserKey::local(&user)).await?;
         Ok(HttpResponse::Ok().json(wishes))
     };

@@ -1,6 +1,9 @@
 //! A profile as callers see it. Tombstones are not shown: what was deleted is not there.
 
-use crate::memory::{Profile, Slot, Source};
+use crate::{
+    memory::{Profile, Slot, Source},
+    store::{HeldBack, Upserted},
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -18,6 +21,11 @@ pub struct Shown<'a> {
     /// topic → key → value
     #[schema(value_type = BTreeMap<String, BTreeMap<String, String>>)]
     preferences: Preferences<'a, &'a str>,
+    /// What this request was to set and is held back, for it looks like an instruction to the
+    /// model: `POST /api/v1/memory/quarantine/{id}/release` lets it go.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
+    quarantined: &'a [HeldBack],
 }
 
 impl<'a> Shown<'a> {
@@ -27,6 +35,15 @@ impl<'a> Shown<'a> {
             user_id,
             version: profile.version,
             preferences: values(profile),
+            quarantined: &[],
+        }
+    }
+
+    /// As an upsert left it.
+    pub fn after(user_id: &'a str, upserted: &'a Upserted) -> Self {
+        Shown {
+            quarantined: &upserted.quarantined,
+            ..Shown::of(user_id, &upserted.profile)
         }
     }
 }
