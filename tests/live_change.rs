@@ -173,6 +173,54 @@ async fn what_cannot_be_a_backend_is_refused_by_field() {
     }
 }
 
+/// What the API said of a backend outlives every reload that is about others, and gives way to one
+/// that is about it.
+#[tokio::test]
+async fn a_reload_takes_back_nothing_that_it_is_not_about() {
+    let (a, b, c) = (Upstream::start(), Upstream::start(), Upstream::start());
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("own.toml");
+    let one = |name: &str, u: &Upstream, weight: u32| {
+        format!(
+            "[[backend]]\nname = \"{name}\"\nurl = \"{}\"\nweight = {weight}\n",
+            u.openai()
+        )
+    };
+    std::fs::write(&file, one("a", &a, 1) + &one("b", &b, 1)).unwrap();
+    let args = ["--config", file.to_str().unwrap()];
+    let process = Process::start(&args, &[("SUNDYNIX_BACKENDS", "")]).await;
+    let removed = process.call("DELETE", "/api/v1/backends/a", "", None).await;
+    assert_eq!(removed.status(), 200);
+    let url = c.openai();
+    for (name, body) in [
+        ("c", json!({"url": url})),
+        ("b", json!({"url": b.openai(), "weight": 9})),
+    ] {
+        let path = format!("/api/v1/backends/{name}");
+        let put = process.call("PUT", &path, "", Some(body)).await;
+        assert!(put.status().is_success());
+        let put: Value = put.json().await.unwrap();
+        assert_eq!(put["origin"], "api");
+    }
+    let known = |all: &Value| {
+        let all = all["backends"].as_array().unwrap().iter();
+        let one = |b: &Value| format!("{} {}", b["name"].as_str().unwrap(), b["weight"]);
+        all.map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(known(&backends(&process).await), ["b 9", "c null"]);
+    // About somebody else: `a` stays out, `b` as it was put, `c` in.
+    let other = "[[alias]]\nname = \"either\"\nany = [\"m\"]\n";
+    std::fs::write(&file, one("a", &a, 1) + &one("b", &b, 1) + other).unwrap();
+    process.says("settings reloaded").await;
+    assert_eq!(known(&backends(&process).await), ["b 9", "c null"]);
+    // About these two: the file has the later word.
+    std::fs::write(&file, one("a", &a, 2) + &one("b", &b, 3)).unwrap();
+    process.says("as the settings say again").await;
+    let all = backends(&process).await;
+    assert_eq!(known(&all), ["a 2", "b 3", "c null"]);
+    assert_eq!(all["backends"][0]["origin"], "settings");
+}
+
 fn listed(all: &Value) -> Vec<&str> {
     let all = all["backends"].as_array().unwrap();
     all.iter().map(|b| b["name"].as_str().unwrap()).collect()

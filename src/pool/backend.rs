@@ -3,26 +3,18 @@
 
 use super::{
     affinity,
+    base::Base,
     breaker::Periods,
-    condition::Condition,
     health::Health,
     layers::{Origin, Said},
     places::Gauge,
+    seen::Seen,
     simulator::Pace,
     timeouts::Timeouts,
 };
-use crate::{
-    config::{DialectName, MemoryAt, PoolConfig, SimulatorConfig},
-    error::Error,
-};
+use crate::config::{DialectName, MemoryAt, PoolConfig, SimulatorConfig};
 use awc::http::{Uri, header::HeaderValue};
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
-    },
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 /// A backend's number. It is never given to another one, also not to one that takes its name.
 pub type BackendId = usize;
@@ -72,66 +64,6 @@ pub struct Backend {
     pub(super) seen: Arc<Seen>,
     /// Whether it can be routed to, and how loaded it says it is.
     pub health: Arc<Health>,
-}
-
-/// What has been seen of a backend.
-#[derive(Default)]
-pub(super) struct Seen {
-    served: AtomicU64,
-    failed: AtomicU64,
-    /// Unix milliseconds; 0: never.
-    last_ms: AtomicI64,
-    troubles: Mutex<Troubles>,
-}
-
-#[derive(Default)]
-struct Troubles {
-    /// Words of our own only, for what a backend says may quote a prompt or a key; and when.
-    last: Option<(String, i64)>,
-    /// Whether it told what it serves when it was last asked; `None`: it has not been asked.
-    tells: Option<bool>,
-}
-
-/// One backend, as ops read it.
-#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct BackendStatus {
-    /// Its name.
-    pub name: String,
-    /// How it is spoken to.
-    pub dialect: DialectName,
-    /// Where it is; never with credentials.
-    pub url: String,
-    /// Who said last what it is.
-    pub origin: Origin,
-    /// It has left the pool: what is under way goes on, and nothing new comes.
-    pub draining: bool,
-    /// What it serves, aliases too.
-    pub models: Vec<String>,
-    /// The smallest context of its models, in tokens, where known.
-    pub context: Option<usize>,
-    /// Leases that are out.
-    pub in_flight: usize,
-    /// Turns that wait for a model it serves.
-    pub waiting: usize,
-    /// Requests at once; `null`: no limit.
-    pub max_concurrent: Option<usize>,
-    /// How much it can do beside others; `null`: it is found out.
-    pub weight: Option<u32>,
-    /// Whether what is known of users may go there.
-    pub takes_memory: bool,
-    /// Requests it answered with a good head.
-    pub served: u64,
-    /// Exchanges that failed, before the answer or in the middle of it.
-    pub failed: u64,
-    /// When it last answered anything, in Unix milliseconds.
-    pub last_seen_ms: Option<i64>,
-    /// What went wrong last.
-    pub last_error: Option<String>,
-    /// When that was, in Unix milliseconds.
-    pub last_error_ms: Option<i64>,
-    /// Whether it can be routed to.
-    #[serde(flatten)]
-    pub condition: Condition,
 }
 
 /// One backend's settings that cannot be used: which one, and what is wrong.
@@ -248,101 +180,6 @@ impl Backend {
     }
 }
 
-impl Seen {
-    /// It answered a request.
-    pub(super) fn served(&self) {
-        self.served.fetch_add(1, Relaxed);
-        self.now();
-    }
-
-    /// It answered, whatever it was.
-    pub(super) fn now(&self) {
-        self.last_ms.store(unix_ms(), Relaxed);
-    }
-
-    /// An exchange failed: failures are the backend's, refusals the caller's.
-    pub(super) fn failed(&self, error: &Error) {
-        let why = match error {
-            Error::Refused { status: 429, .. } => "it answered 429".into(),
-            Error::Refused { .. } => return self.served(),
-            // It was never asked.
-            Error::Invalid { .. } => return,
-            // What it said after the colon may quote a prompt.
-            Error::Upstream(what) => what.split(": ").next().unwrap_or(what).to_owned(),
-            error => error.to_string(),
-        };
-        self.failed.fetch_add(1, Relaxed);
-        self.troubles().last = Some((why, unix_ms()));
-    }
-
-    /// It was asked what it serves. Whether the outcome is another than last time.
-    pub(super) fn told(&self, outcome: Result<(), &str>) -> bool {
-        let mut troubles = self.troubles();
-        if let Err(why) = outcome {
-            troubles.last = Some((why.to_owned(), unix_ms()));
-        }
-        troubles.tells.replace(outcome.is_ok()) != Some(outcome.is_ok())
-    }
-
-    /// Fills in what was seen.
-    pub(super) fn report(&self, status: &mut BackendStatus) {
-        status.served = self.served.load(Relaxed);
-        status.failed = self.failed.load(Relaxed);
-        status.last_seen_ms = Some(self.last_ms.load(Relaxed)).filter(|ms| *ms > 0);
-        (status.last_error, status.last_error_ms) = self.troubles().last.clone().unzip();
-    }
-
-    fn troubles(&self) -> MutexGuard<'_, Troubles> {
-        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A base URL, checked.
-struct Base {
-    dialect: DialectName,
-    url: String,
-    authority: String,
-}
-
-impl Base {
-    /// Where servers keep what is not part of the OpenAI API.
-    fn root(&self) -> &str {
-        self.url.strip_suffix("/v1").unwrap_or(&self.url)
-    }
-
-    fn parse(url: &str, dialect: Option<DialectName>) -> Result<Base, String> {
-        let parsed: Uri = url
-            .parse()
-            .map_err(|_| "this is no URL; write it as http://host:port/v1".to_owned())?;
-        let scheme = match parsed.scheme_str() {
-            Some(scheme @ ("http" | "https")) => scheme,
-            _ => return Err("only http:// and https:// URLs can be used".into()),
-        };
-        let authority = parsed.authority().map(|a| a.as_str()).unwrap_or_default();
-        if authority.contains('@') {
-            return Err("no credentials in a URL: set `api_key` instead".into());
-        }
-        if parsed.host().unwrap_or_default().is_empty() || parsed.query().is_some() {
-            return Err("a base URL has a host and no query: http://host:port/v1".into());
-        }
-        let dialect = dialect.unwrap_or(match parsed.port_u16() {
-            Some(11434) => DialectName::Ollama,
-            _ => DialectName::Openai,
-        });
-        let path = parsed.path().trim_end_matches('/');
-        let path = match (dialect, path) {
-            (DialectName::Ollama, path) => path.strip_suffix("/v1").unwrap_or(path),
-            (_, "") => "/v1",
-            (_, path) => path,
-        };
-        Ok(Base {
-            dialect,
-            url: format!("{scheme}://{authority}{path}"),
-            authority: authority.to_owned(),
-        })
-    }
-}
-
 fn authorization(key: &str) -> Result<Option<HeaderValue>, String> {
     if key.is_empty() {
         return Ok(None);
@@ -351,13 +188,6 @@ fn authorization(key: &str) -> Result<Option<HeaderValue>, String> {
         .map_err(|_| "the key has characters that no header can carry".to_owned())?;
     value.set_sensitive(true);
     Ok(Some(value))
-}
-
-/// Now, in Unix milliseconds.
-pub(super) fn unix_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as i64)
 }
 
 #[cfg(test)]

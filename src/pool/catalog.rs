@@ -1,7 +1,7 @@
 //! What is served, and by whom: a snapshot of backends, models and aliases, made anew whenever one
 //! of them has changed, so that requests read it without waiting for anybody.
 
-use super::{Backend, BackendId, Tried};
+use super::{Backend, BackendId, Tried, leg::Leg};
 use crate::{
     config::{AliasConfig, DialectName, Policy},
     error::Error,
@@ -53,15 +53,6 @@ pub(super) struct Entry {
     pub policy: Policy,
     /// It stands for others.
     alias: bool,
-}
-
-/// One backend that serves a model.
-#[derive(Clone)]
-pub(super) struct Leg {
-    pub backend: Arc<Backend>,
-    /// The model as this backend knows it.
-    pub name: Arc<str>,
-    context: Option<usize>,
 }
 
 impl Catalog {

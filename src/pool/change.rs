@@ -3,8 +3,8 @@
 //! cannot be used leaves everything as it is. A backend that leaves goes on with what it has begun.
 
 use super::{
-    BackendStatus, BadBackend, Client, Pool, address::is_forbidden_host, backend::unix_ms,
-    catalog::Rules, layers::Layers, members::settings,
+    BackendStatus, BadBackend, Client, Pool, address::is_forbidden_host, catalog::Rules,
+    layers::Layers, members::settings, seen::unix_ms,
 };
 use crate::config::{BackendConfig, Config};
 use futures_util::future::join_all;
@@ -44,7 +44,7 @@ impl Pool {
         let new = !self.backends().iter().any(|backend| *backend.name == *name);
         self.change(client, None, |layers| layers.put(config))
             .await?;
-        tracing::info!(backend = %name, "set by API");
+        tracing::info!(backend = %name, "set by API, until the next start");
         let backends = self.backends();
         let backend = backends.iter().find(|backend| *backend.name == *name);
         match backend {
@@ -64,7 +64,7 @@ impl Pool {
         if changed.await.is_err() || !removed {
             return None;
         }
-        tracing::info!(backend = %name, "removed by API");
+        tracing::info!(backend = %name, "removed by API, until the next start");
         Some(self.status_of(&leaves, true))
     }
 

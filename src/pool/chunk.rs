@@ -23,7 +23,7 @@ pub(super) struct Usage {
 impl Chunks {
     pub(super) fn new(model: &str) -> Chunks {
         let id = format!("chatcmpl-{}", uuid::Uuid::now_v7().simple());
-        let created = super::backend::unix_ms() / 1000;
+        let created = super::seen::unix_ms() / 1000;
         let head = format!(
             r#"data: {{"id":"{id}","object":"chat.completion.chunk","created":{created},"model":{},"choices":[{{"index":0,"delta":"#,
             json!(model)

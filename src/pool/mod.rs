@@ -4,6 +4,7 @@
 mod address;
 mod affinity;
 mod backend;
+mod base;
 mod behind;
 mod body;
 mod breaker;
@@ -24,6 +25,7 @@ mod get;
 mod health;
 mod layers;
 mod lease;
+mod leg;
 mod members;
 mod ollama;
 mod openai;
@@ -34,6 +36,7 @@ mod refusal;
 mod request;
 mod route;
 mod scrape;
+mod seen;
 pub mod simulator;
 mod status;
 mod streamed;
@@ -44,7 +47,7 @@ mod watch;
 mod window;
 
 pub use affinity::key as affinity;
-pub use backend::{Backend, BackendId, BackendStatus, BadBackend};
+pub use backend::{Backend, BackendId, BadBackend};
 pub use breaker::Outcome;
 pub use budget::Budget;
 pub use change::Reload;
@@ -58,6 +61,7 @@ pub use layers::Origin;
 pub use lease::Lease;
 pub use places::Want;
 pub use request::Request;
+pub use status::BackendStatus;
 pub use streamed::Streamed;
 pub use ticket::Ticket;
 pub use timeouts::Timeouts;
@@ -125,7 +129,7 @@ impl Pool {
             changing: tokio::sync::Mutex::default(),
             reload: Mutex::default(),
             changed: Notify::new(),
-            created: backend::unix_ms() / 1000,
+            created: seen::unix_ms() / 1000,
         });
         pool.publish();
         Ok(pool)
@@ -168,7 +172,7 @@ impl Pool {
     /// only a probe can tell, until the next one.
     pub fn back_in(&self, model: &str) -> Option<Duration> {
         let (catalog, now) = (self.places.catalog(), Instant::now());
-        let wait = |leg: &catalog::Leg| leg.backend.health.wait(&leg.name, now);
+        let wait = |leg: &leg::Leg| leg.backend.health.wait(&leg.name, now);
         let legs = catalog.entry(model)?.legs();
         legs.map(|leg| wait(leg).unwrap_or(self.probe)).min()
     }

@@ -4,9 +4,9 @@
 
 use super::{
     Backend, Lease,
-    affinity::settled,
-    catalog::{Catalog, Leg},
+    catalog::Catalog,
     forecast::Forecast,
+    leg::Leg,
     queue::Lines,
     route::{Candidate, choose},
     ticket::Ticket,
@@ -21,10 +21,6 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-
-/// So many waiting inside a backend, or so much of its KV cache in use, and no affinity is worth
-/// going there.
-const SATURATED: (u32, f32) = (5, 0.8);
 
 /// See the file's head.
 pub(super) struct Places {
@@ -56,7 +52,7 @@ impl Gauge {
         self.in_flight.load(Relaxed)
     }
 
-    fn forecast(&self) -> MutexGuard<'_, Forecast> {
+    pub(super) fn forecast(&self) -> MutexGuard<'_, Forecast> {
         self.forecast.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -232,43 +228,9 @@ impl Places {
 }
 
 impl Backend {
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         let in_flight = self.gauge.in_flight();
         self.max_concurrent.is_none_or(|most| in_flight < most)
-    }
-}
-
-impl Leg {
-    /// Whether a request could go there now.
-    fn is_free(&self, now: Instant) -> bool {
-        self.backend.has_room() && self.backend.health.routable(&self.name, now)
-    }
-
-    fn wait(&self, now: Instant) -> Option<Duration> {
-        self.backend.health.wait(&self.name, now)
-    }
-
-    fn enter(&self, now: Instant) -> Option<Ticket> {
-        self.backend.health.try_enter(&self.name, now)
-    }
-
-    fn candidate(&self, at: usize, routed: u64, now: Instant) -> Candidate {
-        let Leg { backend, name, .. } = self;
-        let in_flight = backend.gauge.in_flight();
-        let said = backend.health.reported(now);
-        let waiting = said.map_or(0, |said| said.waiting);
-        let full = said.and_then(|said| said.kv_used).unwrap_or_default();
-        let forecast = backend.gauge.forecast();
-        Candidate {
-            at,
-            hash: backend.hash,
-            load: in_flight as f64 + f64::from(waiting),
-            weight: backend.weight,
-            line: forecast.line(in_flight == 0, routed, now),
-            loaded: backend.health.loaded(now, name),
-            saturated: waiting >= SATURATED.0 || full >= SATURATED.1,
-            settled: settled(backend.joined, now),
-        }
     }
 }
 

@@ -1,8 +1,51 @@
 //! The backends as ops read them.
 
-use super::{Backend, BackendStatus, Pool};
+use super::{Backend, Condition, Origin, Pool};
+use crate::config::DialectName;
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::time::Instant;
+
+/// One backend, as ops read it.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct BackendStatus {
+    /// Its name.
+    pub name: String,
+    /// How it is spoken to.
+    pub dialect: DialectName,
+    /// Where it is; never with credentials.
+    pub url: String,
+    /// Who said last what it is.
+    pub origin: Origin,
+    /// It has left the pool: what is under way goes on, and nothing new comes.
+    pub draining: bool,
+    /// What it serves, aliases too.
+    pub models: Vec<String>,
+    /// The smallest context of its models, in tokens, where known.
+    pub context: Option<usize>,
+    /// Leases that are out.
+    pub in_flight: usize,
+    /// Turns that wait for a model it serves.
+    pub waiting: usize,
+    /// Requests at once; `null`: no limit.
+    pub max_concurrent: Option<usize>,
+    /// How much it can do beside others; `null`: it is found out.
+    pub weight: Option<u32>,
+    /// Whether what is known of users may go there.
+    pub takes_memory: bool,
+    /// Requests it answered with a good head.
+    pub served: u64,
+    /// Exchanges that failed, before the answer or in the middle of it.
+    pub failed: u64,
+    /// When it last answered anything, in Unix milliseconds.
+    pub last_seen_ms: Option<i64>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// When that was, in Unix milliseconds.
+    pub last_error_ms: Option<i64>,
+    /// Whether it can be routed to.
+    #[serde(flatten)]
+    pub condition: Condition,
+}
 
 impl Pool {
     /// Every backend, those that leave too.

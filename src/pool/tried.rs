@@ -1,6 +1,6 @@
 //! What has failed a turn, and is not asked for it again.
 
-use super::{BackendId, catalog::Leg};
+use super::{BackendId, leg::Leg};
 use std::sync::Arc;
 
 /// See the file's head.
