@@ -15,6 +15,8 @@ use std::{
 };
 use sundynix::config::BackendConfig;
 
+const USERS: usize = 97;
+
 /// How the answers ended, by kind.
 type Tally = BTreeMap<End, usize>;
 
@@ -29,7 +31,7 @@ async fn clients(client: &Client, count: usize, each: usize, stop: &Arc<AtomicBo
                     break;
                 }
                 let leaves = random.below(10) == 0;
-                let end = ask(&client, &format!("c{who}q{n}"), &mut random, leaves).await;
+                let end = ask(&client, &format!("c{who}q{n}"), USERS, &mut random, leaves).await;
                 *tally.entry(end.unwrap()).or_default() += 1;
             }
             tally
@@ -52,7 +54,14 @@ async fn whole_again(client: &Client, fleet: &mut Fleet) {
     let (mut in_a_row, mut n) = (0, 0);
     while in_a_row < 20 {
         n += 1;
-        let end = ask(client, &format!("after{n}"), &mut Random::new(n), false).await;
+        let end = ask(
+            client,
+            &format!("after{n}"),
+            USERS,
+            &mut Random::new(n),
+            false,
+        )
+        .await;
         in_a_row = if end.unwrap() == End::Whole {
             in_a_row + 1
         } else {

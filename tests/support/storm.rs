@@ -165,21 +165,22 @@ pub enum End {
     Whole,
     /// It broke off, and the client was told.
     Told,
-    /// There was none, and a status said why.
-    Refused,
+    /// There was none, and this status said why.
+    Refused(u16),
     /// The client went away.
     Left,
 }
 
-/// Asks once, on any surface; sometimes goes away before the end. `Err`: what is wrong with what
-/// came.
+/// Asks once, as one of so many users, on any surface; sometimes goes away before the end. `Err`:
+/// what is wrong with what came.
 pub async fn ask(
     client: &Client,
     id: &str,
+    users: usize,
     random: &mut Random,
     leaves: bool,
 ) -> Result<End, String> {
-    let user = format!("u{}", random.below(97));
+    let user = format!("u{}", random.below(users));
     let (surface, patience) = (random.below(8), leaves.then(|| 1 + random.below(4)));
     let asking = async {
         match surface {
@@ -296,7 +297,7 @@ async fn refused(id: &str, response: reqwest::Response) -> Result<End, String> {
     let status = response.status().as_u16();
     let error: Value = response.json().await.map_err(|e| format!("{id}: {e:?}"))?;
     match (status, error["error"]["message"].is_string()) {
-        (429 | 502 | 503 | 504, true) => Ok(End::Refused),
+        (429 | 502 | 503 | 504, true) => Ok(End::Refused(status)),
         _ => Err(format!("{id}: {status} {error}")),
     }
 }
@@ -310,7 +311,7 @@ async fn natively(client: &Client, user: &str, id: &str) -> Result<End, String> 
             let problem = problem.and_then(|json| serde_json::from_str::<Value>(&json).ok());
             match problem.as_ref().and_then(|p| p["status"].as_u64()) {
                 Some(429 | 502 | 503 | 504) if error.starts_with('{') => Ok(End::Told),
-                Some(429 | 502 | 503 | 504) => Ok(End::Refused),
+                Some(status @ (429 | 502 | 503 | 504)) => Ok(End::Refused(status as u16)),
                 _ => Err(format!("{id}: {error}")),
             }
         }
