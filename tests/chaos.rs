@@ -5,8 +5,10 @@ use crate::support::{
     Client, Process, spawn_app,
     storm::{End, Fleet, Random, all_given_back, ask},
 };
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -20,8 +22,15 @@ const USERS: usize = 97;
 /// How the answers ended, by kind.
 type Tally = BTreeMap<End, usize>;
 
-/// So many clients, each until it has asked often enough or `stop` is set.
-async fn clients(client: &Client, count: usize, each: usize, stop: &Arc<AtomicBool>) -> Tally {
+/// So many clients, each until it has asked often enough or `stop` is set; one that was told to come
+/// back later waits for `pause`.
+async fn clients(
+    client: &Client,
+    count: usize,
+    each: usize,
+    pause: Duration,
+    stop: &Arc<AtomicBool>,
+) -> Tally {
     let one = |who: usize| {
         let (client, stop) = (client.clone(), stop.clone());
         tokio::spawn(async move {
@@ -32,7 +41,12 @@ async fn clients(client: &Client, count: usize, each: usize, stop: &Arc<AtomicBo
                 }
                 let leaves = random.below(10) == 0;
                 let end = ask(&client, &format!("c{who}q{n}"), USERS, &mut random, leaves).await;
-                *tally.entry(end.unwrap()).or_default() += 1;
+                let end = end.unwrap();
+                *tally.entry(end).or_default() += 1;
+                if let End::Refused(429 | 503) = end {
+                    // Every client does, and none is told less than a second.
+                    tokio::time::sleep(pause).await;
+                }
             }
             tally
         })
@@ -94,7 +108,7 @@ async fn whatever_fails_no_answer_is_wrong() {
     let (client, stop) = (app.client(), Arc::new(AtomicBool::new(false)));
     let asking = tokio::spawn({
         let stop = stop.clone();
-        async move { clients(&client, 24, 12, &stop).await }
+        async move { clients(&client, 24, 12, Duration::ZERO, &stop).await }
     });
     // One dies and comes back all the while.
     let mut random = Random::new(2);
@@ -111,6 +125,18 @@ async fn whatever_fails_no_answer_is_wrong() {
     assert!(tally[&End::Whole] > 24 * 12 / 2, "{tally:?}");
     whole_again(&app, &mut fleet).await;
     all_given_back(&app).await;
+}
+
+/// Looks once a second: how often so many backends could be asked.
+async fn routable(server: SocketAddr, stop: Arc<AtomicBool>) -> [usize; 5] {
+    let (client, mut seconds) = (Client::new(server), [0; 5]);
+    while !stop.load(SeqCst) {
+        let backends: Value = client.get("/api/v1/backends").await.json().await.unwrap();
+        let backends = backends["backends"].as_array().unwrap().iter();
+        seconds[backends.filter(|b| b["routable"] == true).count()] += 1;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    seconds
 }
 
 /// The real thing: `SOAK_SECONDS` (600) of it, by 100 clients, with periods as they are by default
@@ -132,8 +158,9 @@ async fn soak_chaos() {
     let (client, stop) = (Client::new(server.addr), Arc::new(AtomicBool::new(false)));
     let asking = tokio::spawn({
         let stop = stop.clone();
-        async move { clients(&client, 100, usize::MAX, &stop).await }
+        async move { clients(&client, 100, usize::MAX, Duration::from_secs(1), &stop).await }
     });
+    let routable = tokio::spawn(routable(server.addr, stop.clone()));
     let (end, mut random) = (
         Instant::now() + Duration::from_secs(seconds),
         Random::new(4),
@@ -146,8 +173,9 @@ async fn soak_chaos() {
         tokio::time::sleep(Duration::from_millis(random.below(10_000) as u64)).await;
     }
     stop.store(true, SeqCst);
-    let tally = asking.await.unwrap();
+    let (tally, routable) = (asking.await.unwrap(), routable.await.unwrap());
     whole_again(&server, &mut fleet).await;
     all_given_back(&server).await;
     println!("{seconds} s of chaos, 100 clients, 4 backends: {tally:?}, no hang, no wrong answer");
+    println!("seconds in which 0, 1, 2, 3, 4 of the backends were routable: {routable:?}");
 }
