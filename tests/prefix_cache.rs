@@ -3,6 +3,8 @@
 //! the turn before is never earlier than the memories recalled for that turn; and a restart or
 //! another replica sends the same bytes.
 
+#[path = "prefix_cache/large_profile.rs"]
+mod large_profile;
 #[path = "prefix_cache/native.rs"]
 mod native;
 #[path = "prefix_cache/ties.rs"]

@@ -7,7 +7,7 @@ use crate::{
     chat::{Ask, ChatBody, Message, Role},
     embedding::meant,
     graph::Node,
-    memory::{Asking, MemoryMode, Ranked, Resident, Said, Sight, UserKey, excerpt, select},
+    memory::{Answers, Asking, MemoryMode, Resident, Said, Sight, UserKey, excerpt, select},
     prompt::{Recall, RecallState},
     remote::Failure,
     state::State,
@@ -84,15 +84,16 @@ impl Handler<Turn<Asked>> for RecallActor {
             let here = self.state.residents.get(&user);
             let here =
                 here.filter(|_| self.state.store.owns_cache() && self.state.remote.is_none());
-            let at_once = here.filter(|resident| {
-                let memories = &resident.memories;
-                !memories.are_many() && (self.state.embedding.is_none() || !memories.have_vectors())
-            });
-            if let Some(resident) = at_once {
-                let asking = asking(&turn.stage, &turn.case, &resident);
-                let ranked = asking.rank(&resident.memories);
-                let found = Found::Yes(resident, asking.sight, ranked);
-                return pass(&self.state, &self.prompt, turn, found);
+            let at_once = |resident: &Resident| {
+                self.state.embedding.is_none() || !resident.memories.have_vectors()
+            };
+            if let Some(resident) = here.filter(|resident| at_once(resident)) {
+                let asking = asking(&self.state, &turn.stage, &turn.case, &resident);
+                if !asking.is_work(&resident) {
+                    let answers = asking.answers(&resident);
+                    let found = Found::Yes(resident, asking.sight, answers);
+                    return pass(&self.state, &self.prompt, turn, found);
+                }
             }
             let (state, prompt) = (self.state.clone(), self.prompt.clone());
             turn.work(move |mut turn| async move {
@@ -105,7 +106,7 @@ impl Handler<Turn<Asked>> for RecallActor {
                 let found = match read.unwrap_or(Err(RecallState::Timeout)) {
                     Err(why) => Found::No(why),
                     Ok(resident) => {
-                        let mut asking = asking(&turn.stage, &turn.case, &resident);
+                        let mut asking = asking(&state, &turn.stage, &turn.case, &resident);
                         let ranking = async {
                             if !asking.is_settled(&resident.memories) {
                                 // What is left is shared with the ranking.
@@ -138,8 +139,8 @@ impl Handler<Poke> for RecallActor {
 }
 
 enum Found {
-    /// The user, what the turn sees of them, and the turns that answer what is asked.
-    Yes(Arc<Resident>, Sight, Vec<Ranked>),
+    /// The user, what the turn sees of them, and what of it answers.
+    Yes(Arc<Resident>, Sight, Answers),
     No(RecallState),
 }
 
@@ -163,25 +164,26 @@ async fn read(
     }
 }
 
-/// The turns that answer what is asked. Among thousands it is no work for a web worker.
+/// What answers what is asked. Among thousands it is no work for a web worker.
 async fn rank(resident: Arc<Resident>, asking: Asking) -> Found {
     let sight = asking.sight.clone();
-    if !resident.memories.are_many() {
-        let ranked = asking.rank(&resident.memories);
-        return Found::Yes(resident, sight, ranked);
+    if !asking.is_work(&resident) {
+        let answers = asking.answers(&resident);
+        return Found::Yes(resident, sight, answers);
     }
-    let of = resident.memories.clone();
-    let ranking = tokio::task::spawn_blocking(move || asking.rank(&of)).await;
-    Found::Yes(resident, sight, ranking.unwrap_or_default())
+    let of = resident.clone();
+    let answers = tokio::task::spawn_blocking(move || asking.answers(&of)).await;
+    Found::Yes(resident, sight, answers.unwrap_or_default())
 }
 
 /// What is asked, and the messages just before it: those that came along, or the conversation's
 /// last turns.
-fn asking(asked: &Asked, case: &Case, resident: &Resident) -> Asking {
+fn asking(state: &State, asked: &Asked, case: &Case, resident: &Resident) -> Asking {
     let memories = &resident.memories;
     let conversation = asked.said.as_ref().map_or("", |said| &said.conversation);
     let sight = Sight::of(memories, &case.turn, conversation, asked.goes_on);
-    let Some(said) = asked.said.as_ref().filter(|_| !memories.is_empty()) else {
+    let nothing = memories.is_empty() && resident.profile.slots.is_empty();
+    let Some(said) = asked.said.as_ref().filter(|_| !nothing) else {
         return Asking {
             sight,
             ..Asking::default()
@@ -207,6 +209,10 @@ fn asking(asked: &Asked, case: &Case, resident: &Resident) -> Asking {
         context,
         meant: None,
         now_ms: case.began_ms,
+        profile_tokens: {
+            let memory = &state.config.memory;
+            memory.profile_share(state.pool.context(&asked.model))
+        },
         sight,
     }
 }
@@ -239,7 +245,7 @@ fn pass(state: &State, prompt: &Port<Recalled>, turn: Turn<Asked>, found: Found)
         let recall = match found {
             Found::Yes(..) if case.mode == MemoryMode::Off => Recall::none(RecallState::Off),
             Found::No(state) => Recall::none(state),
-            Found::Yes(resident, sight, ranked) => {
+            Found::Yes(resident, sight, answers) => {
                 let wanted = match &asked.ask {
                     Ask::Native(task) => task.conversation.as_deref(),
                     Ask::Chat(_) => None,
@@ -249,12 +255,12 @@ fn pass(state: &State, prompt: &Port<Recalled>, turn: Turn<Asked>, found: Found)
                 let picked = select(
                     &state.config.memory,
                     &resident,
-                    &ranked,
+                    &answers.turns,
                     &sight,
                     &asked.present,
                     wanted,
                 );
-                Recall::of(resident, picked)
+                Recall::of(resident, answers.facts, picked)
             }
         };
         Ok(Recalled {

@@ -71,6 +71,11 @@ impl MemoryConfig {
         context.map_or(usize::MAX, |context| context * self.context_percent / 100)
     }
 
+    /// Tokens of the profile in the system message.
+    pub fn profile_share(&self, context: Option<usize>) -> usize {
+        self.profile_tokens.min(self.share(context))
+    }
+
     /// Tokens of a native conversation's own turns.
     pub fn history_share(&self, context: Option<usize>) -> usize {
         self.history_tokens.min(self.share(context))

@@ -3,6 +3,7 @@
 
 mod explicit;
 pub mod extract;
+mod facts;
 mod history;
 mod kept;
 mod learn;
@@ -22,6 +23,7 @@ mod unembedded;
 mod vector;
 
 pub use explicit::{Op, Statement, forget_matches, statements};
+pub use facts::{At, Facts, overflows};
 pub use history::{Told, window, within};
 pub use kept::{KEPT_BYTES, KeptText, kept};
 pub use learn::Fact;
@@ -31,7 +33,9 @@ pub use profile::{Change, Profile, SLOT_NAME_BYTES, Slot, Source};
 pub use resident::{RECENT_TURNS, Resident, Residents};
 pub use rules::{Applied, Held, Rules, Topic};
 pub use screen::suspicious;
-pub use select::{ANSWER_CHARS, Asking, QUERY_CHARS, Selection, excerpt, query_hash, select};
+pub use select::{
+    ANSWER_CHARS, Answers, Asking, QUERY_CHARS, Selection, excerpt, query_hash, select,
+};
 pub use settings::Settings;
 pub use sight::Sight;
 pub use undelivered::{Undelivered, Untold};

@@ -3,7 +3,7 @@
 //! user's `mark`, which each of their commits raises, and a generation that the committer raises
 //! keep a slow reader from putting back what a commit has just outdated.
 
-use super::{KeptTurn, Memories, Profile, Settings, UserKey};
+use super::{Facts, KeptTurn, Memories, Profile, Settings, UserKey};
 use quick_cache::{Weighter, sync::Cache};
 use std::{
     collections::VecDeque,
@@ -26,6 +26,8 @@ pub struct Resident {
     pub turns: VecDeque<Arc<KeptTurn>>,
     /// All turns, to be searched; shared by all copies of the user.
     pub memories: Arc<Memories>,
+    /// The profile, to be searched where it is too large; shared likewise.
+    pub facts: Arc<Facts>,
     /// When they were erased last, Unix milliseconds (0: never): older write-backs are dropped.
     pub epoch_ms: i64,
     /// What they have said of their memory.
@@ -54,7 +56,7 @@ impl Resident {
         });
         let turns = self.turns.iter();
         let turns = turns.map(|t| EACH + t.id.len() + t.query.len() + t.answer.len());
-        let memories = self.memories.bytes();
+        let memories = self.memories.bytes() + self.facts.bytes();
         (EACH + slots.sum::<usize>() + turns.sum::<usize>() + memories) as u64
     }
 }

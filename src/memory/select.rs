@@ -2,8 +2,8 @@
 //! without those the request carries already. Every call of a tool loop gets what its first got.
 
 use super::{
-    KeptTurn, Meant, Memories, RECENT_TURNS, Ranked, Resident, Sight, Told, TurnId, est_tokens,
-    history::AROUND, rank::Query,
+    At, KeptTurn, Meant, Memories, RECENT_TURNS, Ranked, Resident, Sight, Told, TurnId, est_tokens,
+    history::AROUND, overflows, rank::Query,
 };
 use crate::{config::MemoryConfig, prompt::RecalledTurn};
 use std::{
@@ -37,8 +37,19 @@ pub struct Asking {
     pub meant: Option<Meant>,
     /// Unix milliseconds.
     pub now_ms: i64,
+    /// What the prompt has for the profile.
+    pub profile_tokens: usize,
     /// What the turn that asks can see.
     pub sight: Sight,
+}
+
+/// What answers.
+#[derive(Default)]
+pub struct Answers {
+    /// Turns, best first.
+    pub turns: Vec<Ranked>,
+    /// Values of a profile that is too large for its part of the prompt, best first.
+    pub facts: Vec<At>,
 }
 
 impl Asking {
@@ -48,10 +59,17 @@ impl Asking {
         self.sight.goes_on && memories.picked(&self.sight.turn).is_some()
     }
 
-    /// The turns that answer it, best first.
-    pub fn rank(&self, memories: &Memories) -> Vec<Ranked> {
+    /// Whether that is work for the blocking pool.
+    pub fn is_work(&self, resident: &Resident) -> bool {
+        let Resident { profile, facts, .. } = resident;
+        let overflows = || overflows(profile, self.profile_tokens);
+        resident.memories.are_many() || facts.are_work(profile) && overflows()
+    }
+
+    /// What of a user answers it.
+    pub fn answers(&self, resident: &Resident) -> Answers {
         if self.text.is_empty() {
-            return Vec::new();
+            return Answers::default();
         }
         let context: Vec<_> = self
             .context
@@ -65,10 +83,18 @@ impl Asking {
             now_ms: self.sight.began_ms.unwrap_or(self.now_ms),
             ..Query::default()
         };
-        let mut ranked = memories.rank(&query, self.meant.as_ref(), RANKED, &self.sight);
-        let least = ranked.first().map_or(0.0, |best| best.score * ACCIDENT);
-        ranked.retain(|ranked| ranked.score >= least);
-        ranked
+        let (memories, profile) = (&resident.memories, &resident.profile);
+        let mut turns = memories.rank(&query, self.meant.as_ref(), RANKED, &self.sight);
+        let least = turns.first().map_or(0.0, |best| best.score * ACCIDENT);
+        turns.retain(|ranked| ranked.score >= least);
+        let mut facts = match overflows(profile, self.profile_tokens) {
+            true => resident.facts.rank(profile, &query, profile.slots.len()),
+            false => Vec::new(),
+        };
+        let least = facts.first().map_or(0.0, |(_, best)| best * ACCIDENT);
+        facts.retain(|(_, score)| *score >= least);
+        let facts = facts.into_iter().map(|(at, _)| at).collect();
+        Answers { turns, facts }
     }
 }
 
@@ -316,8 +342,8 @@ mod tests {
         };
         let config = MemoryConfig::default();
         let (sight, none) = (Sight::default(), HashSet::new());
-        let ranked = asking.rank(&user.memories);
-        let found = select(&config, &user, &ranked, &sight, &none, None);
+        let answers = asking.answers(&user);
+        let found = select(&config, &user, &answers.turns, &sight, &none, None);
         let ids = found.memories.iter().map(|m| m.turn.id.to_string());
         let ids: Vec<_> = ids.collect();
         assert_eq!(ids[..2], ["t19", "old"]);

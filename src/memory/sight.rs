@@ -46,7 +46,7 @@ impl Sight {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::{Asking, TurnStatus};
+    use crate::memory::{Asking, Resident, TurnStatus};
     use std::sync::Arc;
 
     fn turn(id: &str, at_ms: i64, query: &str) -> Arc<KeptTurn> {
@@ -61,13 +61,17 @@ mod tests {
         })
     }
 
-    fn ranking(memories: &Memories, goes_on: bool) -> Vec<(String, String)> {
+    fn ranking(memories: &Arc<Memories>, goes_on: bool) -> Vec<(String, String)> {
+        let resident = Resident {
+            memories: memories.clone(),
+            ..Resident::default()
+        };
         let asking = Asking {
             text: "which instrument does my sister play?".into(),
             sight: Sight::of(memories, &"me".into(), "mine", goes_on),
             ..Asking::default()
         };
-        let ranked = asking.rank(memories).into_iter();
+        let ranked = asking.answers(&resident).turns.into_iter();
         let ranked = ranked.map(|r| (r.turn.id.to_string(), r.score.to_string()));
         ranked.collect()
     }
@@ -83,7 +87,7 @@ mod tests {
         let before = texts.iter().zip(1..);
         let before = before.map(|(text, at)| turn(&format!("t{at}"), at, text));
         let before: Vec<_> = before.collect();
-        let memories = Memories::of(&before);
+        let memories = Arc::new(Memories::of(&before));
         let first = ranking(&memories, false);
         assert_eq!(first[0].0, "t1");
         memories.remember(&turn("me", 10, "which instrument does my sister play?"));

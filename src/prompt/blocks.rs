@@ -8,19 +8,24 @@ use super::{
     tongue::{Headings, named, written},
 };
 use crate::memory::{
-    ANSWER_CHARS, KeptTurn, Profile, QUERY_CHARS, Slot, Source, Told, est_tokens, excerpt, window,
-    within,
+    ANSWER_CHARS, At, KeptTurn, Profile, QUERY_CHARS, Slot, Source, Told, est_tokens, excerpt,
+    window, within,
 };
-use std::{cmp::Reverse, sync::Arc};
+use std::{cmp::Reverse, collections::HashSet, sync::Arc};
 use time::OffsetDateTime;
 
 /// Characters of a fence's tag: 48 bits that nobody guesses.
 pub(super) const TAG: usize = 12;
 
+/// Values that had no place in the profile's block may take such a part of what memories have.
+const FACTS: usize = 4;
+
 /// What goes in: all of it within the budgets.
 #[derive(Default)]
 pub(super) struct Blocks {
     pub(super) profile: Option<String>,
+    /// What of the profile answers what is asked, and had no place there.
+    pub(super) facts: Option<String>,
     pub(super) history: Vec<Told>,
     pub(super) memories: Option<String>,
     pub(super) items: Vec<(Arc<str>, f64, usize)>,
@@ -37,50 +42,53 @@ impl Rendering<'_> {
             .hash("fence", [user.tenant.as_bytes(), user.user.as_bytes()]);
         tag.truncate(TAG);
         let mut left = self.memory.share(self.context);
-        let profile = &resident.profile;
-        let profile = self.profile(profile, profile_headings(profile), &tag, left);
-        left -= profile.as_ref().map_or(0, |block| est_tokens(block));
+        let (profile, headings) = (&resident.profile, profile_headings(&resident.profile));
+        let budget = self.memory.profile_share(self.context);
+        let (block, stands) = self.slots(ranked(profile), headings, &tag, budget);
+        left -= block.as_ref().map_or(0, |block| est_tokens(block));
         let history = within(self.memory.history_share(self.context), left);
         let history = window(&recall.history, history).to_vec();
         left -= history.iter().map(|told| told.tokens).sum::<usize>();
         let headings = memories_headings(&resident.profile, &recall.memories);
-        let (memories, recalled) = self.memories(&recall.memories, headings, &tag, left);
+        let mut budget = left.min(self.memory.recall_tokens);
+        let facts = recall.facts.iter().filter(|at| !stands.contains(at));
+        let facts = facts.filter_map(|at| Some((at, profile.slots.get(at)?.value.as_ref()?)));
+        let (facts, _) = self.slots(
+            facts.collect(),
+            profile_headings(profile),
+            &tag,
+            budget / FACTS,
+        );
+        budget -= facts.as_ref().map_or(0, |block| est_tokens(block));
+        let (memories, recalled) = self.memories(&recall.memories, headings, &tag, budget);
         let recalled = recalled.iter().map(|m| (&m.turn, m.score, m.tokens));
         let told = history.iter().rev().map(|t| (&t.turn, 1.0, t.tokens));
         let items = recalled.chain(told);
         let items = items.map(|(turn, score, tokens)| (turn.id.clone(), score, tokens));
         let items = items.collect();
         Blocks {
-            profile,
+            profile: block,
+            facts,
             history,
             memories,
             items,
         }
     }
 
-    /// Whole slots only, and the same ones for the same profile: what the user put first, then the
-    /// newest.
-    fn profile(
+    /// Whole slots only, as many of the first as fit, in the order of their names; and which.
+    fn slots<'s>(
         &self,
-        profile: &Profile,
+        ranked: Vec<(&'s At, &String)>,
         headings: Headings,
         tag: &str,
-        left: usize,
-    ) -> Option<String> {
-        let budget = left.min(self.memory.profile_tokens);
-        let live = profile
-            .slots
-            .iter()
-            .filter_map(|(at, slot)| Some((at, slot, slot.value.as_ref()?)));
-        let mut ranked: Vec<_> = live.collect();
-        ranked
-            .sort_by_key(|(_, slot, _)| (slot.source != Source::Put, Reverse(slot.valid_from_ms)));
+        budget: usize,
+    ) -> (Option<String>, HashSet<&'s At>) {
         let mut room = budget;
-        let mut slots: Vec<SlotView> = Vec::new();
-        for ((topic, key), _, value) in ranked {
+        let mut slots: Vec<(SlotView, &At)> = Vec::new();
+        for (at, value) in ranked {
             let slot = SlotView {
-                topic: inert(topic),
-                key: inert(key),
+                topic: inert(&at.0),
+                key: inert(&at.1),
                 value: inert(value),
             };
             let tokens = est_tokens(&format!(
@@ -89,24 +97,26 @@ impl Rendering<'_> {
             ));
             if tokens <= room {
                 room -= tokens;
-                slots.push(slot);
+                slots.push((slot, at));
             }
         }
         while !slots.is_empty() {
-            let mut profile = slots.clone();
+            let mut profile: Vec<_> = slots.iter().map(|(slot, _)| slot.clone()).collect();
             profile.sort();
             let view = ProfileView {
                 profile: &profile,
                 headings,
                 tag,
             };
-            let block = self.prompts.profile(&view)?;
+            let Some(block) = self.prompts.profile(&view) else {
+                break;
+            };
             if est_tokens(&block) <= budget {
-                return Some(block);
+                return (Some(block), slots.into_iter().map(|(_, at)| at).collect());
             }
             slots.pop();
         }
-        None
+        (None, HashSet::new())
     }
 
     /// The most relevant that fit.
@@ -115,9 +125,8 @@ impl Rendering<'_> {
         recalled: &'r [RecalledTurn],
         headings: Headings,
         tag: &str,
-        left: usize,
+        budget: usize,
     ) -> (Option<String>, &'r [RecalledTurn]) {
-        let budget = left.min(self.memory.recall_tokens);
         let turns: Vec<TurnView> = recalled.iter().map(|m| turn_view(&m.turn)).collect();
         for n in (1..=turns.len()).rev() {
             let view = MemoriesView {
@@ -139,14 +148,37 @@ impl Rendering<'_> {
 
 impl Blocks {
     pub(super) fn is_empty(&self) -> bool {
-        self.profile.is_none() && self.memories.is_none() && self.history.is_empty()
+        let blocks = [&self.profile, &self.facts, &self.memories];
+        blocks.iter().all(|block| block.is_none()) && self.history.is_empty()
     }
 
     /// What profile and memories take.
     pub(super) fn tokens(&self) -> usize {
-        let blocks = [&self.profile, &self.memories].into_iter().flatten();
+        let blocks = [&self.profile, &self.facts, &self.memories]
+            .into_iter()
+            .flatten();
         blocks.map(|block| est_tokens(block)).sum()
     }
+
+    /// What goes before the user's words.
+    pub(super) fn recalled(&self) -> Option<String> {
+        let blocks = [&self.facts, &self.memories];
+        let blocks: Vec<&str> = blocks.into_iter().flatten().map(String::as_str).collect();
+        (!blocks.is_empty()).then(|| blocks.join("\n\n"))
+    }
+}
+
+/// What of a profile goes first: what the user put, then the newest. It does not depend on what is
+/// asked, so that the block stays the same as long as the profile does.
+fn ranked(profile: &Profile) -> Vec<(&At, &String)> {
+    let live = profile.slots.iter();
+    let live = live.filter_map(|(at, slot)| Some((at, slot, slot.value.as_ref()?)));
+    let mut ranked: Vec<_> = live.collect();
+    ranked.sort_by_key(|(_, slot, _)| (slot.source != Source::Put, Reverse(slot.valid_from_ms)));
+    ranked
+        .into_iter()
+        .map(|(at, _, value)| (at, value))
+        .collect()
 }
 
 /// In the language the user asked for, else the one their profile is written in.

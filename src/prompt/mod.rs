@@ -14,7 +14,7 @@ pub use inert::inert;
 pub use rendering::Rendering;
 pub use template::Prompts;
 
-use crate::memory::{KeptTurn, Resident, Selection, Told};
+use crate::memory::{At, KeptTurn, Resident, Selection, Told};
 use std::sync::Arc;
 
 /// How recall went.
@@ -58,6 +58,8 @@ pub struct Recall {
     pub resident: Option<Arc<Resident>>,
     /// The turns that matter now, most relevant first.
     pub memories: Vec<RecalledTurn>,
+    /// Values of the profile that answer what is asked, most relevant first; where it is too large.
+    pub facts: Vec<At>,
     /// Native surface: the conversation's last turns, oldest first.
     pub history: Vec<Told>,
 }
@@ -93,12 +95,13 @@ impl Recall {
             state,
             resident: None,
             memories: Vec::new(),
+            facts: Vec::new(),
             history: Vec::new(),
         }
     }
 
     /// What was picked of a resident.
-    pub fn of(resident: Arc<Resident>, picked: Selection) -> Self {
+    pub fn of(resident: Arc<Resident>, facts: Vec<At>, picked: Selection) -> Self {
         let empty = resident.profile.slots.values().all(|s| s.value.is_none())
             && picked.memories.is_empty()
             && picked.history.is_empty();
@@ -110,6 +113,7 @@ impl Recall {
             },
             resident: Some(resident),
             memories: picked.memories,
+            facts,
             history: picked.history,
         }
     }

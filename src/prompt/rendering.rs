@@ -57,6 +57,7 @@ impl Rendering<'_> {
         let user = body.messages.iter().rfind(|m| m.role == Role::User);
         if user.is_none() {
             recall.memories.clear();
+            recall.facts.clear();
         }
         let blocks = self.blocks(&recall);
         let plain = self.named(body).apply(&body.bytes);
@@ -67,8 +68,8 @@ impl Rendering<'_> {
                 edits.first_message(body, block);
             }
         }
-        if let (Some(block), Some(user)) = (&blocks.memories, user) {
-            edits.prepend(body, &user.content, block);
+        if let (Some(recalled), Some(user)) = (blocks.recalled(), user) {
+            edits.prepend(body, &user.content, &recalled);
         }
         let (bytes, unedited) = match blocks.is_empty() {
             true => (plain, None),
@@ -112,7 +113,7 @@ impl Rendering<'_> {
             true => (plain()?, None),
             false => {
                 let system = joined([Some(&system), blocks.profile.as_ref()]);
-                let query = joined([blocks.memories.as_ref(), Some(&task.query)]);
+                let query = joined([blocks.recalled().as_ref(), Some(&task.query)]);
                 let history = &blocks.history;
                 let bytes = native::build(task, self.model, &system, history, &query)?;
                 (bytes, Some(plain()?))

@@ -90,7 +90,7 @@ fn recall(resident: &Arc<Resident>, conversation: Option<&str>) -> Recall {
         &HashSet::new(),
         conversation.map(|name| (name, config.history_tokens)),
     );
-    Recall::of(resident.clone(), picked)
+    Recall::of(resident.clone(), Vec::new(), picked)
 }
 
 fn chat(messages: Value) -> Ask {
@@ -211,7 +211,7 @@ fn without_memory_the_bytes_are_the_callers_own() {
     for recall in [
         Recall::none(RecallState::Off),
         Recall::none(RecallState::Degraded),
-        Recall::of(Arc::default(), Selection::default()),
+        Recall::of(Arc::default(), Vec::new(), Selection::default()),
     ] {
         let state = recall.state;
         let (request, report) = scene.write(ask(), recall);
