@@ -20,7 +20,8 @@ async fn put(app: &App) {
             topics["health"] = json!({"allergy": "花生和坚果"});
             topics["work"] = json!({"instrument_of_choice": "the cello, a Goffriller of 1710"});
         }
-        let set = app.call("PUT", "/api/v1/memory", "ada", Some(topics)).await;
+        let put = json!({"preferences": topics});
+        let set = app.call("PUT", "/api/v1/memory", "ada", Some(put)).await;
         assert_eq!(set.status(), 200);
     }
 }
