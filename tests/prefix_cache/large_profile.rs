@@ -48,7 +48,7 @@ async fn what_is_asked_for_stands_before_the_question_and_the_rest_stays_the_sam
     for (question, wanted) in [
         ("Which instrument do I like best?", "Goffriller"),
         ("我对什么过敏？", "花生和坚果"),
-        ("Where does neighbour 017 live?", "17 Canal Street"),
+        ("Where does neighbour 017 live?", "at 17 Canal Street"),
     ] {
         let (system, asked) = ask(&one, &upstream, question).await;
         assert!(system.contains("<user_profile "), "{system}");

@@ -62,7 +62,7 @@ fn budgets_hold_together_and_whole_slots_stay_the_same() {
 #[test]
 fn what_answers_and_found_no_place_in_the_profile_comes_before_memories() {
     let names: Vec<String> = (0..80).map(|n| format!("neighbour_{n:02}")).collect();
-    let slots: Vec<_> = names
+    let slots = names
         .iter()
         .map(|name| ("people", name.as_str(), "keeps bees, like all of them"));
     let slots: Vec<_> = slots.collect();
