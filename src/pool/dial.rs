@@ -130,7 +130,7 @@ mod tests {
             Box::pin(async move { Ok(found) })
         }));
         let uri: Uri = format!("http://gpu.example:{port}/v1").parse().unwrap();
-        let (opened, _) = over(guarded, dial.call(ConnectInfo::new(uri))).await;
+        let (opened, _) = over(guarded, async { dial.call(ConnectInfo::new(uri)).await }).await;
         Ok(opened?.io_ref().peer_addr().unwrap())
     }
 
@@ -174,7 +174,7 @@ mod tests {
             Box::pin(async move { next })
         }));
         let uri: Uri = "http://gpu.example/v1".parse().unwrap();
-        let (opened, _) = over(true, dial.call(ConnectInfo::new(uri))).await;
+        let (opened, _) = over(true, async { dial.call(ConnectInfo::new(uri)).await }).await;
         assert_eq!(opened.unwrap().io_ref().peer_addr().unwrap(), address);
     }
 }
