@@ -4,6 +4,8 @@
 
 #[path = "extraction/crashes.rs"]
 mod crashes;
+#[path = "extraction/doubtful.rs"]
+mod doubtful;
 #[path = "extraction/failures.rs"]
 mod failures;
 #[path = "extraction/junk.rs"]

@@ -12,13 +12,13 @@ use tokio::{
 };
 
 /// A running one; dropping it kills it.
-struct Foreign {
-    client: Client,
+pub struct Foreign {
+    pub client: Client,
     _child: Child,
 }
 
 impl Foreign {
-    async fn start(mode: &str) -> Foreign {
+    pub async fn start(mode: &str) -> Foreign {
         let mut command = python::script("mcp_memory.py");
         let mut child = command.arg(mode).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -31,17 +31,22 @@ impl Foreign {
         }
     }
 
-    /// What it was asked to keep.
-    async fn saved(&self) -> Vec<Value> {
+    /// What a tool was asked.
+    pub async fn asked(&self, tool: &str) -> Vec<Value> {
         let calls: Vec<Value> = self.client.get("/calls").await.json().await.unwrap();
         calls
             .into_iter()
-            .filter(|call| call["tool"] == "save")
+            .filter(|call| call["tool"] == tool)
             .collect()
     }
 
+    /// What it was asked to keep.
+    async fn saved(&self) -> Vec<Value> {
+        self.asked("save").await
+    }
+
     /// A server that keeps its profiles here.
-    async fn serves(&self, user: UserAs, tweak: impl FnOnce(&mut Config)) -> App {
+    pub async fn serves(&self, user: UserAs, tweak: impl FnOnce(&mut Config)) -> App {
         let url = self.client.url("/mcp");
         let app = spawn_app(|config| {
             let mcp = &mut config.memory.mcp;
@@ -64,7 +69,8 @@ impl Foreign {
     }
 }
 
-async fn is_told(app: &App) {
+/// Waits until all that was said has been delivered.
+pub async fn is_told(app: &App) {
     let told = || {
         app.state
             .remote

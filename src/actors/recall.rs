@@ -7,7 +7,10 @@ use crate::{
     chat::{Ask, ChatBody, Message, Role},
     embedding::meant,
     graph::Node,
-    memory::{Answers, Asking, MemoryMode, Resident, Said, Sight, UserKey, excerpt, select},
+    memory::{
+        Answers, Asking, MemoryMode, Ranked, Resident, Said, Sight, UserKey, excerpt, merged,
+        select,
+    },
     prompt::{Recall, RecallState},
     remote::Failure,
     state::State,
@@ -16,7 +19,7 @@ use crate::{
 };
 use actix::prelude::*;
 use std::{collections::HashSet, sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Messages before the question that say what it is about, and how much of each is read.
 const CONTEXT: usize = 4;
@@ -99,13 +102,14 @@ impl Handler<Turn<Asked>> for RecallActor {
             turn.work(move |mut turn| async move {
                 let limit = Duration::from_millis(state.config.memory.recall_timeout_ms);
                 let by = Instant::now() + limit;
+                let query = turn.stage.said.as_ref().map(|said| said.query.clone());
                 let read = tokio::select! {
-                    read = timeout_at(by, read(&state, &user, limit)) => read,
+                    read = timeout_at(by, read(&state, &user, query, limit)) => read,
                     () = turn.abandoned() => return,
                 };
                 let found = match read.unwrap_or(Err(RecallState::Timeout)) {
                     Err(why) => Found::No(why),
-                    Ok(resident) => {
+                    Ok((resident, elsewhere)) => {
                         let mut asking = asking(&state, &turn.stage, &turn.case, &resident);
                         let ranking = async {
                             if !asking.is_settled(&resident.memories) {
@@ -116,12 +120,13 @@ impl Handler<Turn<Asked>> for RecallActor {
                             }
                             rank(resident, asking).await
                         };
-                        tokio::select! {
+                        let found = tokio::select! {
                             found = timeout_at(by, ranking) => {
                                 found.unwrap_or(Found::No(RecallState::Timeout))
                             }
                             () = turn.abandoned() => return,
-                        }
+                        };
+                        found.with(elsewhere)
                     }
                 };
                 pass(&state, &prompt, turn, found);
@@ -144,22 +149,49 @@ enum Found {
     No(RecallState),
 }
 
-/// The user from the store; the profile from the remote memory, where there is one.
+impl Found {
+    /// What another server found beside it.
+    fn with(self, elsewhere: Vec<Ranked>) -> Found {
+        match self {
+            Found::Yes(resident, sight, mut answers) => {
+                answers.turns = merged(answers.turns, elsewhere, &sight);
+                Found::Yes(resident, sight, answers)
+            }
+            no => no,
+        }
+    }
+}
+
+/// The user from the store; where there is a remote memory, the profile from there, and what it
+/// finds that was said. Its search adds to the rest, which does not wait for it to the last.
 async fn read(
     state: &State,
     user: &UserKey,
+    query: Option<Arc<str>>,
     limit: Duration,
-) -> Result<Arc<Resident>, RecallState> {
+) -> Result<(Arc<Resident>, Vec<Ranked>), RecallState> {
     let here = state.store.resident(user);
     let Some(remote) = &state.remote else {
-        return here.await.map_err(|_| RecallState::Degraded);
+        let here = here.await.map_err(|_| RecallState::Degraded)?;
+        return Ok((here, Vec::new()));
     };
-    match tokio::join!(here, remote.profile(user, limit)) {
-        (Ok(here), Ok(profile)) => Ok(Arc::new(Resident {
-            profile,
-            ..(*here).clone()
-        })),
-        (_, Err(Failure::Slow)) => Err(RecallState::Timeout),
+    let search = async {
+        let Some(query) = query else {
+            return Vec::new();
+        };
+        let limit = limit * 4 / 5;
+        let searching = timeout(limit, remote.search(user, query, limit));
+        searching.await.unwrap_or_default()
+    };
+    match tokio::join!(here, remote.profile(user, limit), search) {
+        (Ok(here), Ok(profile), found) => {
+            let resident = Resident {
+                profile,
+                ..(*here).clone()
+            };
+            Ok((Arc::new(resident), found))
+        }
+        (_, Err(Failure::Slow), _) => Err(RecallState::Timeout),
         _ => Err(RecallState::Degraded),
     }
 }

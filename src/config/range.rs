@@ -92,11 +92,6 @@ pub(super) fn wrong(config: &Config) -> Vec<(String, String)> {
         "memory.topic",
         "each topic needs a name of its own, of 1 to 64 characters",
     );
-    must(
-        extract.model.is_empty() || memory.mcp.url.is_empty(),
-        "memory.extract.model",
-        "must be empty with memory.mcp.url: the profile is kept, and learnt, by that server",
-    );
     let embeddings = &memory.embeddings;
     for (key, weight) in [
         ("memory.embeddings.weight", embeddings.weight),

@@ -12,6 +12,9 @@ pub struct RemoteMemory {
     pub get_tool: String,
     /// What it calls the tool that takes `{preferences, turn_id}`.
     pub upsert_tool: String,
+    /// What it calls the tool that takes `{query}` and finds what was said; one that has none, or
+    /// an empty name: what is recalled of conversations comes from here alone.
+    pub search_tool: String,
     /// How it is told whose memory is meant.
     pub user: UserAs,
     /// Sent as `Authorization: Bearer`. Never shown.
@@ -27,6 +30,7 @@ impl Default for RemoteMemory {
             url: String::new(),
             get_tool: "memory_get".into(),
             upsert_tool: "memory_upsert".into(),
+            search_tool: "memory_search".into(),
             user: UserAs::Argument,
             api_key: String::new(),
             timeout_ms: 5_000,

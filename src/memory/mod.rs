@@ -30,11 +30,12 @@ pub use learn::Fact;
 pub use mask::{MASKED, masked};
 pub use memories::{INDEXED_TURNS, Memories, Ranked};
 pub use profile::{Change, Profile, SLOT_NAME_BYTES, Slot, Source};
+pub use rank::Explain;
 pub use resident::{RECENT_TURNS, Resident, Residents};
 pub use rules::{Applied, Held, Rules, Topic};
 pub use screen::suspicious;
 pub use select::{
-    ANSWER_CHARS, Answers, Asking, QUERY_CHARS, Selection, excerpt, query_hash, select,
+    ANSWER_CHARS, Answers, Asking, QUERY_CHARS, Selection, excerpt, merged, query_hash, select,
 };
 pub use settings::Settings;
 pub use sight::Sight;

@@ -98,6 +98,27 @@ impl Asking {
     }
 }
 
+/// What was found here and elsewhere, best first. Scores of two rankings do not compare: the best
+/// of each counts the same.
+pub fn merged(mut here: Vec<Ranked>, mut elsewhere: Vec<Ranked>, sight: &Sight) -> Vec<Ranked> {
+    let best = |ranked: &[Ranked]| ranked.first().map_or(1.0, |best| best.score);
+    let (ours, theirs) = (best(&here), best(&elsewhere));
+    let said = |ranked: &Ranked| {
+        let same = |other: &Ranked| {
+            let texts = [&other.turn.query, &other.turn.answer];
+            texts.contains(&&ranked.turn.query) || other.turn.id == ranked.turn.id
+        };
+        here.iter().any(same)
+    };
+    elsewhere.retain(|r| r.score >= theirs * ACCIDENT && sight.sees(&r.turn) && !said(r));
+    for ranked in &mut elsewhere {
+        ranked.score *= ours / theirs;
+    }
+    here.extend(elsewhere);
+    here.sort_by(|a, b| b.score.total_cmp(&a.score));
+    here
+}
+
 /// What was picked.
 #[derive(Default)]
 pub struct Selection {

@@ -205,7 +205,9 @@ fn asked_for(profile: &Profile, counts: impl Fn(&Slot) -> bool) -> Option<Headin
 }
 
 fn turn_view(turn: &KeptTurn) -> TurnView {
-    let when = OffsetDateTime::from_unix_timestamp(turn.at_ms / 1000);
+    // A remote memory may not know when something was said.
+    let known = (turn.at_ms != 0).then_some(turn.at_ms / 1000);
+    let when = known.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
     let speaker = if turn.role.is_empty() {
         "user"
     } else {

@@ -36,6 +36,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 /// Calls at once.
 const CALLS: usize = 64;
 
+/// What servers call the number of memories that a search brings.
+const NUMBERS: [&str; 3] = ["k", "limit", "top_k"];
+
 /// See the file's head.
 pub struct Link {
     user: UserAs,
@@ -45,10 +48,19 @@ pub struct Link {
 /// A server that was reached.
 pub struct Server {
     peer: Peer<RoleClient>,
-    /// Its upsert has an argument for when it was said.
-    pub takes_said_at: bool,
+    /// What its tools can do.
+    pub tools: Tools,
     /// A call found the connection broken.
     broken: Notify,
+}
+
+/// What a server's tools can do beyond what they must.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tools {
+    /// The upsert has an argument for when it was said.
+    pub takes_said_at: bool,
+    /// There is one that searches, and what it calls the number of memories, if it takes one.
+    pub search: Option<Option<&'static str>>,
 }
 
 impl Link {
@@ -164,18 +176,19 @@ async fn keep(config: RemoteMemory, http: Http, tell: watch::Sender<Option<Arc<S
             let service = service.map_err(|_| "it does not answer as an MCP server".to_owned())?;
             let tools = service.list_all_tools().await;
             let tools = tools.map_err(|_| "it does not list its tools".to_owned())?;
-            let takes_said_at = fits(&config, &tools)?;
-            Ok((service, takes_said_at))
+            let tools = fits(&config, &tools)?;
+            Ok((service, tools))
         })
         .await
         {
-            Ok(Ok((service, takes_said_at))) => {
+            Ok(Ok((service, tools))) => {
                 let server = Arc::new(Server {
                     peer: service.peer().clone(),
-                    takes_said_at,
+                    tools,
                     broken: Notify::new(),
                 });
-                tracing::info!("the remote memory is there");
+                let searches = tools.search.is_some();
+                tracing::info!(searches, "the remote memory is there");
                 (pause, told) = (PAUSES.0, false);
                 tell.send_replace(Some(server.clone()));
                 tokio::select! {
@@ -196,17 +209,23 @@ async fn keep(config: RemoteMemory, http: Http, tell: watch::Sender<Option<Arc<S
     }
 }
 
-/// Whether the tools are there; and whether the upsert takes `said_at`.
-fn fits(config: &RemoteMemory, tools: &[Tool]) -> Result<bool, String> {
+/// Whether the tools are there, and what they can do.
+fn fits(config: &RemoteMemory, tools: &[Tool]) -> Result<Tools, String> {
+    let named = |name: &str| tools.iter().find(|tool| tool.name == name);
     let find = |name: &str, key: &str| {
         let missing = || format!("it has no tool `{name}`: say with memory.mcp.{key} which it is");
-        tools
-            .iter()
-            .find(|tool| tool.name == name)
-            .ok_or_else(missing)
+        named(name).ok_or_else(missing)
+    };
+    let takes = |tool: &Tool, argument: &str| {
+        let arguments = tool.input_schema.get("properties");
+        arguments.is_some_and(|arguments| arguments.get(argument).is_some())
     };
     find(&config.get_tool, "get_tool")?;
     let upsert = find(&config.upsert_tool, "upsert_tool")?;
-    let arguments = upsert.input_schema.get("properties");
-    Ok(arguments.is_some_and(|arguments| arguments.get("said_at").is_some()))
+    let search = named(&config.search_tool).filter(|tool| takes(tool, "query"));
+    let number = |tool: &Tool| NUMBERS.into_iter().find(|name| takes(tool, name));
+    Ok(Tools {
+        takes_said_at: takes(upsert, "said_at"),
+        search: search.map(number),
+    })
 }

@@ -9,11 +9,12 @@ mod answer;
 mod deliver;
 mod http;
 mod link;
+mod search;
 
 use crate::{
     config::{Config, RemoteMemory},
     error::Error,
-    memory::{Fact, Profile, Rules, Undelivered, UserKey},
+    memory::{Fact, Profile, Ranked, Rules, Undelivered, UserKey},
     runtime::Own,
     store::SaidIn,
 };
@@ -116,6 +117,14 @@ impl Remote {
         self.run(asking).await
     }
 
+    /// What it finds that was said, best first; nothing where it has no tool for that, fails or is
+    /// late: its search only adds to what is recalled.
+    pub async fn search(&self, user: &UserKey, query: Arc<str>, limit: Duration) -> Vec<Ranked> {
+        let (inner, user) = (self.inner.clone(), user.clone());
+        let searching = async move { inner.search(&user, &query, limit).await };
+        self.run(searching).await.unwrap_or_default()
+    }
+
     /// The user's own upsert, or what a turn kept elsewhere taught: (topic, key) → value; `None` removes.
     pub async fn put(
         &self,
@@ -206,7 +215,7 @@ impl Inner {
         if let Some((turn, at_ms)) = turn {
             arguments.insert("turn_id".into(), turn.into());
             let server = self.link.server().ok_or(Failure::Unreachable)?;
-            if let Some(at) = rfc3339(at_ms).filter(|_| server.takes_said_at) {
+            if let Some(at) = rfc3339(at_ms).filter(|_| server.tools.takes_said_at) {
                 arguments.insert("said_at".into(), at.into());
             }
         }

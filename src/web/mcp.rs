@@ -23,9 +23,13 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use bytes::Bytes;
 use handler::Memory;
 use http_body_util::{BodyExt, Full};
-use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+use rmcp::{
+    model::ErrorCode,
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+    },
 };
+use serde_json::{json, value::RawValue};
 use std::sync::Arc;
 
 /// The route.
@@ -75,6 +79,9 @@ async fn serve(
     };
     let limit = graph.state.config.limits.body_bytes;
     let body = body::read(req, payload, limit).await?;
+    if let Some(refused) = refused(&body) {
+        return Ok(refused);
+    }
     let memory = Memory::new(graph.state.clone(), graph.memory.clone());
     // `Host` and `Origin` were checked by the guard, as everywhere.
     let config = StreamableHttpServerConfig::default()
@@ -98,6 +105,21 @@ async fn serve(
         whole.extend(frame.into_data().unwrap_or_default());
     }
     Ok(response.body(whole))
+}
+
+/// What is no single message; `rmcp` would call it a wrong media type.
+fn refused(body: &[u8]) -> Option<HttpResponse> {
+    let (code, message) = match serde_json::from_slice::<&RawValue>(body) {
+        Err(_) => (ErrorCode::PARSE_ERROR, "the body is not JSON"),
+        Ok(json) if json.get().starts_with('{') => return None,
+        Ok(_) => (
+            ErrorCode::INVALID_REQUEST,
+            "the body is one JSON-RPC message; batches are not taken",
+        ),
+    };
+    let error = json!({"code": code.0, "message": message});
+    let answer = json!({"jsonrpc": "2.0", "id": null, "error": error});
+    Some(HttpResponse::BadRequest().json(answer))
 }
 
 /// The same request, as `rmcp` takes it. Our own headers and credentials stay here.

@@ -1,8 +1,9 @@
 //! What of a model's answer is believed: the quote must stand in the user's own words of the turn
 //! it names, and the value must be in the user's language, with no name or number that they did
-//! not say. Where only the value is the model's own, the user's words take its place.
+//! not say. Where only the value is the model's own, the user's words take its place. Who the user
+//! is is not read from words about somebody else.
 
-use super::{FlushTurn, Item, Op};
+use super::{FlushTurn, Item, Op, about::is_about_another};
 use crate::{
     memory::{Fact, Profile, Rules, is_wide},
     prompt::inert,
@@ -34,6 +35,9 @@ fn fact(item: Item, turns: &[FlushTurn], rules: &Rules, known: &Profile) -> Opti
     let query = spaced(&turn.query);
     let quote = quoted(&item.quote, &query)?;
     let (topic, key) = slot(&item.topic, &item.key, rules, known)?;
+    if is_about_another(&topic, &key, &quote) {
+        return None;
+    }
     let value = spaced(item.value.as_deref().unwrap_or_default());
     let value = match item.op {
         Op::Delete => None,

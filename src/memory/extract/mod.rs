@@ -2,6 +2,7 @@
 //! is believed. Who calls the model, and when, is told in `src/extraction.rs`; what is written, in
 //! `src/store/extraction/`.
 
+mod about;
 mod answer;
 mod ask;
 mod check;

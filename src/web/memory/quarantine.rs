@@ -4,8 +4,12 @@
 use super::{Shown, audit, etag::tag, learning};
 use crate::{
     error::Error,
-    memory::UserKey,
-    store::extraction::{self, Quarantined, Write, Written},
+    memory::{Profile, UserKey},
+    remote::Remote,
+    store::{
+        SaidIn, Store,
+        extraction::{self, Quarantined, Write, Written},
+    },
     web::{
         fault::{Fault, only},
         openapi::Known,
@@ -15,6 +19,7 @@ use crate::{
 };
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The routes under `/api/v1`; they come before `/memory/{topic}/{key}`.
 pub fn routes(app: &mut web::ServiceConfig) {
@@ -58,15 +63,31 @@ pub async fn list(req: HttpRequest) -> Result<HttpResponse, Fault> {
     post, path = "/api/v1/memory/quarantine/{id}/release", tag = "memory",
     operation_id = "release_quarantined",
     summary = "Let a value into the profile",
-    description = "It counts as of when it was said or put: a later word stands.",
+    description = "It counts as of when it was said or put: a later word stands. Where another \
+        server keeps the profile (`memory.mcp`) it is told the value, and until it has taken it the \
+        value stays here.",
     params(Known, ("id" = i64, Path)),
     responses((status = 200, description = "The profile as it now is", body = Shown,
         headers(("ETag" = String, description = "The version")))),
 )]
 pub async fn release(req: HttpRequest, id: web::Path<String>) -> Result<HttpResponse, Fault> {
     let releasing = async {
-        let (user, written) = ask(&req, &id, Write::Release, "release quarantined").await?;
-        let profile = written.profile.unwrap_or_default();
+        let graph = graph(&req);
+        let action = "release quarantined";
+        let (user, profile) = match &graph.state.remote {
+            None => {
+                let (user, written) = ask(&req, &id, Write::Release, action).await?;
+                (user, written.profile)
+            }
+            Some(remote) => {
+                Query::read(&req, &[])?;
+                let user = audit::acting(&graph, &req, action).await?;
+                let (held, profile) = tell(&graph.state.store, remote, &user, &id).await?;
+                learning(&graph, &user, Write::Discard(held)).await?;
+                (user, Some(profile))
+            }
+        };
+        let profile = profile.unwrap_or_default();
         Ok(HttpResponse::Ok()
             .insert_header((header::ETAG, tag(&profile)))
             .json(Shown::of(&user, &profile)))
@@ -88,6 +109,35 @@ pub async fn discard(req: HttpRequest, id: web::Path<String>) -> Result<HttpResp
         Ok(HttpResponse::NoContent().finish())
     };
     discarding.await.map_err(Fault::native)
+}
+
+/// Tells the server that keeps the profile. Told twice it is the same there: whoever breaks off
+/// between its answer and our note of it may release the value again.
+async fn tell(
+    store: &Store,
+    remote: &Remote,
+    user: &str,
+    id: &str,
+) -> Result<(i64, Profile), Error> {
+    let user = UserKey::local(user);
+    let of = user.clone();
+    let reading = store.reading(move |db| async move { extraction::quarantine(&db, &of).await });
+    let held = reading.await.map_err(|_| Error::StoreDown)?;
+    let held = held.into_iter().find(|held| held.id.to_string() == id);
+    let held = held.ok_or(Error::NotFound("quarantined value"))?;
+    let said = held.turn.map(|turn| SaidIn {
+        turn: turn.into(),
+        at_ms: held.at_ms,
+    });
+    let at = (held.topic, held.key);
+    let slots = BTreeMap::from([(at.clone(), Some(held.value))]);
+    let profile = remote.put(&user, &slots, said).await?;
+    match profile.slots.contains_key(&at) {
+        true => Ok((held.id, profile)),
+        false => Err(Error::Upstream(
+            "the remote memory (memory.mcp) holds the value back as well; release it there".into(),
+        )),
+    }
 }
 
 /// Whose value it was, and how it went.
