@@ -181,7 +181,7 @@ async fn nothing_is_left_in_any_file_answer_or_prompt() {
 }
 
 #[tokio::test]
-async fn every_table_of_users_is_emptied() {
+async fn what_was_under_way_does_not_bring_anything_back() {
     for url in [String::new(), postgres::database()] {
         let place = Place::new(url.clone());
         let open = place.open();

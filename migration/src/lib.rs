@@ -18,6 +18,8 @@ mod m000017_deleted_turn;
 mod m000018_audit;
 mod m000020_embedding;
 mod m000023_ledger_kind;
+mod m000024_turn_mark;
+mod m000025_embedding_mark;
 mod m000026_extraction_claim;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -46,6 +48,8 @@ impl MigratorTrait for Migrator {
             Box::new(m000018_audit::Migration),
             Box::new(m000020_embedding::Migration),
             Box::new(m000023_ledger_kind::Migration),
+            Box::new(m000024_turn_mark::Migration),
+            Box::new(m000025_embedding_mark::Migration),
             Box::new(m000026_extraction_claim::Migration),
         ]
     }

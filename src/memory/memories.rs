@@ -111,6 +111,16 @@ impl Memories {
         kept.embed(turn, text, vector);
     }
 
+    /// The same of a side of a turn: of its answer, or of what the user said.
+    pub fn embed_side(&self, turn: &TurnId, answer: bool, vector: &Vector) {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        let place = kept.places.get(turn).and_then(|places| places.first());
+        if let Some(found) = place.map(|&place| kept.turns[place].clone()) {
+            let text = if answer { &found.answer } else { &found.query };
+            kept.embed(turn, text, vector);
+        }
+    }
+
     /// Whether of any document it is known what it means.
     pub fn have_vectors(&self) -> bool {
         !self.read().vectors.is_empty()

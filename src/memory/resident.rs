@@ -8,7 +8,10 @@ use quick_cache::{Weighter, sync::Cache};
 use std::{
     collections::VecDeque,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 /// How many of a user's latest turns are held ready.
@@ -94,6 +97,8 @@ impl Weighter<UserKey, Entry> for Bytes {
 pub struct Residents {
     cache: Cache<UserKey, Entry, Bytes>,
     generations: Vec<Mutex<u64>>,
+    /// Whoever reads asks the store for the mark: what is behind may stay, to be brought up to date.
+    checked: AtomicBool,
     hasher: RandomState,
 }
 
@@ -104,8 +109,14 @@ impl Residents {
         Residents {
             cache: Cache::with_weighter(users.clamp(16, 1 << 20), bytes, Bytes),
             generations: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            checked: AtomicBool::new(false),
             hasher: RandomState::new(),
         }
+    }
+
+    /// Others write too: nobody takes what is here for the truth without asking for its mark.
+    pub fn are_checked(&self) {
+        self.checked.store(true, Relaxed);
     }
 
     /// The user, if here.
@@ -133,7 +144,7 @@ impl Residents {
     }
 
     /// A commit raised the user's mark to `mark`: changes them in place if they are here as of
-    /// just before; drops them if they are here as of anything else.
+    /// just before. If they are here as of an earlier mark they are dropped, unless readers check.
     pub fn update(&self, user: &UserKey, mark: i64, change: impl FnOnce(&mut Resident)) {
         let mut generation = self.stripe(user);
         *generation += 1;
@@ -145,6 +156,7 @@ impl Residents {
                 let _ = self.cache.replace(user.clone(), entry, true);
             }
             Some(entry) if entry.mark >= mark => {}
+            Some(_) if self.checked.load(Relaxed) => {}
             Some(_) => drop(self.cache.remove(user)),
             None => {}
         }
@@ -224,6 +236,11 @@ mod tests {
         assert_eq!(all.get(&ada).expect("here").turns.len(), 1);
         all.update(&ada, 7, |_| panic!("one was missed"));
         assert!(all.get(&ada).is_none());
+        // Where readers ask for the mark, it stays for them to find what came since.
+        all.are_checked();
+        all.insert(&ada, all.generation(&ada), 4, Arc::default());
+        all.update(&ada, 7, |_| panic!("one was missed"));
+        assert_eq!(all.marked(&ada).map(|(mark, _)| mark), Some(4));
     }
 
     #[test]

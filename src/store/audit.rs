@@ -1,10 +1,28 @@
 //! What was done for somebody else, as it is looked through.
 
-use super::{Store, StoreError, entity::audit};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use super::{Deed, Store, StoreError, entity::audit, now_ms};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 
 /// One deed.
 pub type Noted = audit::Model;
+
+/// Enters a deed.
+pub(super) async fn enter(db: &impl ConnectionTrait, deed: &Deed) -> Result<(), DbErr> {
+    let row = audit::ActiveModel {
+        seq: NotSet,
+        at: Set(now_ms()),
+        tenant: Set("default".into()),
+        actor: Set(deed.actor.clone()),
+        request_id: Set(deed.request_id.clone()),
+        action: Set(deed.action.to_string()),
+        subject: Set(deed.subject.clone()),
+    };
+    let insert = audit::Entity::insert(row);
+    insert.exec_without_returning(db).await.map(drop)
+}
 
 impl Store {
     /// The last first; of one subject only, older than a row, where asked.

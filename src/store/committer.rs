@@ -22,11 +22,6 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Before settling that failed is tried again.
-const SETTLE_PAUSE: Duration = Duration::from_secs(1);
-/// A user whose settling was refused so often is given up.
-const SETTLE_TRIES: u32 = 5;
-
 /// Turns that were to be kept, and what became of each; `None`: it is not kept.
 pub type Group = (Arc<Vec<Keep>>, Vec<Option<Kept>>);
 
@@ -323,72 +318,6 @@ impl Committer {
         for user in found.await? {
             self.unsettled.insert(user, (0, Instant::now()));
         }
-        Ok(())
-    }
-
-    /// Settles the users whose time has come, in one transaction; each alone if that is refused.
-    async fn settle(&mut self) -> Result<(), Failure> {
-        let now = Instant::now();
-        let due = self.unsettled.iter().filter(|(_, (_, at))| *at <= now);
-        let due: Vec<_> = due
-            .take(self.shared.group)
-            .map(|(user, _)| user.clone())
-            .collect();
-        if due.is_empty() {
-            return Ok(());
-        }
-        match self.settle_users(due.clone()).await {
-            Ok(()) => return Ok(()),
-            // Slow is not down: nobody waits for this, so the probe decides.
-            Err(Failure::Down) => return self.examine().await,
-            Err(Failure::Refused) => {}
-        }
-        for user in due {
-            match self.settle_users(vec![user.clone()]).await {
-                Ok(()) => {}
-                Err(Failure::Down) => return self.examine().await,
-                Err(Failure::Refused) => self.put_off(user).await?,
-            }
-        }
-        Ok(())
-    }
-
-    async fn settle_users(&mut self, users: Vec<UserKey>) -> Result<(), Failure> {
-        let until = Instant::now() + self.shared.ack_timeout / 2;
-        let next = Instant::now() + SETTLE_PAUSE;
-        for user in &users {
-            self.unsettled
-                .entry(user.clone())
-                .and_modify(|(_, at)| *at = next);
-        }
-        let (users, shared) = (Arc::new(users), self.shared.clone());
-        let done = self.attempt(until, move |db| {
-            let (users, shared) = (users.clone(), shared.clone());
-            async move { settle::settle(&db, &users, &shared.rules).await }
-        });
-        let (done, now) = (done.await?, Instant::now());
-        self.unsettled.retain(|user, _| !done.contains(user));
-        let rest = self.unsettled.values_mut().filter(|(_, at)| *at == next);
-        rest.for_each(|(_, at)| *at = now);
-        Ok(())
-    }
-
-    async fn put_off(&mut self, user: UserKey) -> Result<(), Failure> {
-        let tries = self.unsettled.get(&user).map_or(1, |(tries, _)| tries + 1);
-        if tries < SETTLE_TRIES {
-            let next = Instant::now() + Duration::from_secs(1 << tries);
-            self.unsettled.insert(user, (tries, next));
-            return Ok(());
-        }
-        tracing::error!("the store refuses what some turns taught; they are put aside as dead");
-        let (until, of) = (Instant::now() + self.shared.ack_timeout, user.clone());
-        let done = self.attempt(until, move |db| {
-            let of = of.clone();
-            async move { settle::bury(&db, &of).await }
-        });
-        done.await?;
-        self.unsettled.remove(&user);
-        self.shared.residents.remove(&user);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::{
         deleted_turn, embedding, extraction, outbox, profile_history, quarantine, turn, user,
     },
     now_ms,
-    rows::{OfUser, lock_users, source},
+    rows::{OfUser, lock_users, source, taken_away},
     scrub,
     settle::settled,
 };
@@ -77,6 +77,7 @@ pub async fn delete_turn(
             quarantine::Column::TurnId.eq(&**id)
         })
         .await?;
+        taken_away(&tx, of, row.mark).await?;
         bar(&tx, of, id).await?;
     }
     scrub::note(&tx).await?;

@@ -127,19 +127,22 @@ pub async fn users(
     users.collect()
 }
 
-/// What is known of a user's texts: (turn, whether it is the answer, vector if it is not refused).
+/// What is known of a user's texts, as far as it was kept after a mark: (turn, whether it is the
+/// answer, vector if it is not refused).
 pub async fn vectors(
     db: &Database,
     of: &UserKey,
     model: &str,
     dims: usize,
+    since: i64,
 ) -> Result<Vec<(TurnId, bool, Option<Vector>)>, DbErr> {
     let sql = "SELECT turn_id, CAST(CASE WHEN answer THEN 1 ELSE 0 END AS BIGINT) AS answer, vector \
                FROM sundynix_embedding WHERE tenant = $1 AND app = $2 AND user_id = $3 \
-               AND model = $4 AND ($5 = 0 OR dims = 0 OR dims = $5)";
+               AND model = $4 AND ($5 = 0 OR dims = 0 OR dims = $5) AND mark > $6";
     let mut values = owner(of);
     values.push(model.into());
     values.push(i64::try_from(dims).unwrap_or(i64::MAX).into());
+    values.push(since.into());
     let rows = query(db, sql, values).await?;
     let vectors = rows.iter().map(|row| {
         let turn = row.try_get::<String>("", "turn_id")?.into();
@@ -185,13 +188,13 @@ async fn write(db: &Database, embedded: &Embedded) -> Result<Kept, DbErr> {
                 .get(&*text.turn)
                 .is_some_and(|sides| sides[usize::from(text.answer)] == *text.text)
         });
-        rows.extend(texts.iter().map(|&at| self::row(embedded, at)));
+        rows.extend(texts.iter().map(|&at| self::row(embedded, at, row.mark)));
         kept.push((user.clone(), row.mark, texts));
     }
     if !rows.is_empty() {
         use embedding::Column as C;
         let replace = OnConflict::columns([C::Tenant, C::App, C::UserId, C::TurnId, C::Answer])
-            .update_columns([C::Model, C::Dims, C::Vector])
+            .update_columns([C::Model, C::Dims, C::Vector, C::Mark])
             .to_owned();
         let insert = embedding::Entity::insert_many(rows).on_conflict(replace);
         insert.exec_without_returning(&tx).await?;
@@ -225,7 +228,7 @@ async fn there(
     Ok(sides.collect())
 }
 
-fn row(embedded: &Embedded, at: usize) -> embedding::ActiveModel {
+fn row(embedded: &Embedded, at: usize, mark: i64) -> embedding::ActiveModel {
     let (text, vector) = &embedded.texts[at];
     let dims = vector.as_ref().map_or(0, Vector::dims);
     let row = embedding::Model {
@@ -237,6 +240,7 @@ fn row(embedded: &Embedded, at: usize) -> embedding::ActiveModel {
         model: embedded.model.to_string(),
         dims: i64::try_from(dims).unwrap_or_default(),
         vector: vector.as_ref().map(Vector::bytes).unwrap_or_default(),
+        mark,
     };
     row.into_active_model()
 }

@@ -34,6 +34,7 @@ pub mod user {
         pub mark: i64,
         pub settings: String,
         pub deleted_at: i64,
+        pub deleted_mark: i64,
     }
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}
@@ -120,6 +121,7 @@ pub mod turn {
         pub complete: bool,
         pub role: String,
         pub kept_at: i64,
+        pub mark: i64,
     }
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}
@@ -245,6 +247,7 @@ pub mod embedding {
         pub model: String,
         pub dims: i64,
         pub vector: Vec<u8>,
+        pub mark: i64,
     }
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}

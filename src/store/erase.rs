@@ -4,7 +4,8 @@
 //! version would be given twice, and who did not want to be remembered would be.
 
 use super::{
-    Erased,
+    Erased, Erasure,
+    audit::enter,
     changes::Changes,
     database::Database,
     entity::{
@@ -22,23 +23,30 @@ use crate::{
 };
 use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
 
-/// Erases; with `on_version` only if the profile is at it. `settles`: what waits is settled here and
-/// not at a remote memory.
+/// Erases, as it was asked for. `settles`: what waits is settled here and not at a remote memory.
 pub async fn erase(
     db: &Database,
-    of: &UserKey,
-    on_version: Option<u64>,
+    erasure: &Erasure,
     settles: bool,
     rules: &Rules,
 ) -> Result<Result<Erased, Error>, DbErr> {
+    let of = &erasure.user;
     let most = if settles { usize::MAX } else { 0 };
     let tx = db.begin().await?;
     let mut erased = Erased::default();
     for (_, row) in lock_users(&tx, [of].into(), 1).await? {
+        // It waited in the spool, and has been done before: what was kept since is not meant.
+        if erasure.asked_ms.is_some_and(|asked| asked <= row.epoch) {
+            tx.rollback().await?;
+            return Ok(Ok(erased));
+        }
         // Callers have seen what is not settled yet, under versions that must not come again.
         let mut unwritten = Changes::default();
         let profile = settled(&tx, of, row.version, most, rules, &mut unwritten).await?;
-        if on_version.is_some_and(|version| version != profile.version) {
+        if erasure
+            .on_version
+            .is_some_and(|version| version != profile.version)
+        {
             tx.rollback().await?;
             let current = profile.version;
             return Ok(Err(Error::Stale { current }));
@@ -56,14 +64,19 @@ pub async fn erase(
         delete(&tx, deleted_turn::Entity, of).await?;
         let version = profile.version + u64::from(erased.profile > 0);
         let settings = Settings::read(&row.settings).after_erase();
+        let epoch = erasure.asked_ms.unwrap_or_else(now_ms).max(row.epoch + 1);
         user::Entity::update_many()
             .col_expr(user::Column::Version, version.cast_signed().into())
-            .col_expr(user::Column::Epoch, now_ms().max(row.epoch + 1).into())
+            .col_expr(user::Column::Epoch, epoch.into())
             .col_expr(user::Column::Settings, settings.text().into())
             .col_expr(user::Column::DeletedAt, 0.into())
+            .col_expr(user::Column::DeletedMark, row.mark.into())
             .filter(user::Entity::of(of))
             .exec(&tx)
             .await?;
+    }
+    if let Some(deed) = &erasure.deed {
+        enter(&tx, deed).await?;
     }
     scrub::note(&tx).await?;
     tx.commit().await?;

@@ -70,7 +70,7 @@ pub async fn import(
         let rows = items.iter().map(|item| turn::ActiveModel {
             // However long ago it was said.
             kept_at: Set(ask.began_ms),
-            ..turn_row(&ask.user, item)
+            ..turn_row(&ask.user, item, mark)
         });
         let nothing = OnConflict::columns(super::keep::KEY)
             .do_nothing()

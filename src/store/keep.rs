@@ -86,7 +86,7 @@ pub async fn keep(
     let users = lock_users(&tx, users, 1).await?;
     let users: HashMap<_, _> = users.into_iter().collect();
     let barred = barred(&tx, &users, group, rules).await?;
-    let fresh = insert(&tx, &barred, group).await?;
+    let fresh = insert(&tx, &users, &barred, group).await?;
     let mut kept = Vec::with_capacity(group.len());
     let (mut notes, mut unread) = (Vec::new(), Vec::new());
     for (at, Keep { writeback, said }) in group.iter().enumerate() {
@@ -99,7 +99,7 @@ pub async fn keep(
         }
         let (turn, fresh) = match fresh.contains(&at) {
             true => (kept_turn(writeback, writeback.turn.clone()), true),
-            false => again(&tx, writeback).await?,
+            false => again(&tx, writeback, row.mark).await?,
         };
         if fresh && !said.is_empty() {
             notes.push(outbox_row(&writeback.user, &turn.id));
@@ -158,6 +158,7 @@ async fn is_deleted(tx: &DatabaseTransaction, writeback: &Writeback) -> Result<b
 /// Inserts all that are new in one statement; answers which those are.
 async fn insert(
     tx: &DatabaseTransaction,
+    users: &HashMap<&UserKey, user::Model>,
     barred: &HashSet<usize>,
     group: &[Keep],
 ) -> Result<HashSet<usize>, DbErr> {
@@ -175,10 +176,9 @@ async fn insert(
     }
     let rows = order.iter().map(|&index| {
         let writeback = &group[index].writeback;
-        turn_row(
-            &writeback.user,
-            &kept_turn(writeback, writeback.turn.clone()),
-        )
+        let mark = users.get(&writeback.user).map_or(0, |row| row.mark);
+        let kept = kept_turn(writeback, writeback.turn.clone());
+        turn_row(&writeback.user, &kept, mark)
     });
     let mut insert = turn::Entity::insert_many(rows)
         .on_conflict(OnConflict::columns(KEY).do_nothing().to_owned())
@@ -212,7 +212,11 @@ pub const KEY: [turn::Column; 4] = [
 
 /// A turn whose id is taken: by itself, or by one that is over an hour older; then it is kept
 /// under an id of its own, which a repeat finds again.
-async fn again(tx: &DatabaseTransaction, writeback: &Writeback) -> Result<(KeptTurn, bool), DbErr> {
+async fn again(
+    tx: &DatabaseTransaction,
+    writeback: &Writeback,
+    mark: i64,
+) -> Result<(KeptTurn, bool), DbErr> {
     let (id, began) = (&*writeback.turn, writeback.began_ms);
     let found = turn::Entity::find_of(&writeback.user)
         .filter(turn::Column::At.between(began - SAME_MS + 1, began + SAME_MS - 1))
@@ -227,7 +231,7 @@ async fn again(tx: &DatabaseTransaction, writeback: &Writeback) -> Result<(KeptT
     let nearest = |row: &turn::Model| (row.at > began, row.at.abs_diff(began));
     let Some(row) = found.into_iter().min_by_key(nearest) else {
         let turn = kept_turn(writeback, format!("{id}-{began}").into());
-        let row = turn_row(&writeback.user, &turn);
+        let row = turn_row(&writeback.user, &turn, mark);
         turn::Entity::insert(row).exec_without_returning(tx).await?;
         return Ok((turn, true));
     };
@@ -240,7 +244,7 @@ async fn again(tx: &DatabaseTransaction, writeback: &Writeback) -> Result<(KeptT
         turn.answer = writeback.answer.as_str().into();
         turn.status = writeback.status;
         answered_anew(tx, &writeback.user, &turn.id).await?;
-        let row = turn_row(&writeback.user, &turn);
+        let row = turn_row(&writeback.user, &turn, mark);
         turn::Entity::update_many()
             .set(row)
             .filter(turn::Entity::of(&writeback.user))

@@ -46,7 +46,7 @@ use crate::{
 };
 pub use import::{Import, Imported};
 pub use ledger::Spending;
-pub use privacy::{Ask, Deed, Done, Reply};
+pub use privacy::{Ask, Deed, Done, Erasure, Reply};
 use shared::Shared;
 use std::{
     collections::BTreeMap,
@@ -319,6 +319,11 @@ impl Store {
         reading.ok_or_else(gone)?.await.map_err(|_| gone())?
     }
 
+    /// How many turns all reads of users have brought from the database.
+    pub fn turns_read(&self) -> u64 {
+        self.shared.turns_read.load(SeqCst)
+    }
+
     /// Whose turns wait to be read by the extraction model.
     pub fn gathering(&self) -> &Gathering {
         &self.shared.gathering
@@ -345,6 +350,10 @@ impl Store {
     {
         let gone = || StoreError("the store is closed".into());
         let shared = self.shared.clone();
+        // Somebody may have been erased whose rows are still there.
+        if self.is_down() {
+            return Err(StoreError("the store is down".into()));
+        }
         let reading = self.runtime.spawn(async move {
             let read = read(shared.database());
             match tokio::time::timeout(shared.ack_timeout, read).await {

@@ -1,15 +1,17 @@
-//! While the store is down: write-backs go to the spool at once, a probe finds the store back, the
+//! While the store is down: write-backs and erases go to the spool at once, a probe finds the store back, the
 //! spool is replayed in order, and only when nothing is left in it the store counts as up again.
 
 use super::{
-    Command,
+    Ask, Command, Done, Erasure,
     attempt::Failure,
     committer::{Committer, Group},
+    now_ms,
     queue::Work,
+    spool::Batch,
 };
 use crate::{
     error::Error,
-    memory::{Ack, MemoryMode, UserKey, Writeback},
+    memory::{Ack, MemoryMode, Writeback},
 };
 use std::{
     sync::{Arc, atomic::Ordering::SeqCst},
@@ -36,8 +38,8 @@ impl Committer {
         // The store has taken something since it was down.
         let mut back = false;
         loop {
-            let (group, end, whole) = self.batch();
-            let mut replay = Box::pin(self.replay(wait, &group, !back));
+            let (batch, end, whole) = self.batch();
+            let mut replay = Box::pin(self.replay(wait, &batch, !back));
             // Once the store is back the last group is awaited with the queue held, or a steady
             // stream of turns would keep the spool from ever running empty.
             let hold = back && whole;
@@ -54,6 +56,9 @@ impl Committer {
             back = done.is_ok();
             wait = PROBE * u32::from(!back);
             if let Ok((keeps, kept)) = done {
+                if matches!(batch, Batch::Erase(_)) {
+                    self.scrub_at = Some(Instant::now());
+                }
                 self.note_unsettled(&keeps, &kept);
                 if self.advance(end) {
                     return true;
@@ -63,30 +68,36 @@ impl Committer {
     }
 
     /// The next of the spool, where it ends, and whether that is the end of the spool.
-    fn batch(&self) -> (Vec<Arc<Writeback>>, u64, bool) {
+    fn batch(&self) -> (Batch, u64, bool) {
         let spool = self.shared.spool();
         match tokio::task::block_in_place(|| spool.next(self.shared.group)) {
-            Ok((group, end)) => (group, end, end >= spool.end()),
+            Ok((batch, end)) => (batch, end, end >= spool.end()),
             Err(error) => {
                 tracing::error!(%error, "the spool cannot be read");
-                (Vec::new(), 0, false)
+                (Batch::Keep(Vec::new()), 0, false)
             }
         }
     }
 
-    /// Waits, then replays the group; without one, looks whether the store takes writes.
-    async fn replay(
-        &self,
-        wait: Duration,
-        group: &[Arc<Writeback>],
-        probe: bool,
-    ) -> Result<Group, Failure> {
+    /// Waits, then replays the batch; `probe`: looks first whether the store takes writes.
+    async fn replay(&self, wait: Duration, batch: &Batch, probe: bool) -> Result<Group, Failure> {
         tokio::time::sleep(wait).await;
         if probe {
             self.examine().await?;
         }
-        self.keep(group, Instant::now() + self.shared.ack_timeout)
-            .await
+        let until = Instant::now() + self.shared.ack_timeout;
+        let erasure = match batch {
+            Batch::Keep(group) => return self.keep(group, until).await,
+            Batch::Erase(erasure) => erasure,
+        };
+        match self.erase_all(erasure, until).await {
+            Err(Failure::Down) => return Err(Failure::Down),
+            Err(Failure::Refused) | Ok(Err(_)) => {
+                tracing::error!("the store refuses to erase a user who was to be erased");
+            }
+            Ok(Ok(_)) => {}
+        }
+        Ok(Group::default())
     }
 
     /// All of the spool up to `end` is in the store. Is that all, the store is up again.
@@ -111,6 +122,11 @@ impl Committer {
 
     /// Puts turns into the spool and answers; refuses what cannot wait.
     fn to_spool(&self, work: Work) {
+        if let Work::Privacy(Ask::Erase(erasure)) = &work
+            && erasure.on_version.is_none()
+        {
+            return self.erase_later(erasure);
+        }
         let Work::Keep(group) = work else {
             match self.shared.queue.answer() {
                 Some(Command::Upsert(_, reply)) => drop(reply.send(Err(Error::StoreDown))),
@@ -124,7 +140,8 @@ impl Committer {
             return;
         };
         let mut spool = self.shared.spool();
-        let wanted: Vec<_> = group.iter().map(|w| self.may_wait(&w.user)).collect();
+        let may_wait = |w: &Arc<Writeback>| self.may_wait(w) && !spool.bars(&w.user, w.began_ms);
+        let wanted: Vec<_> = group.iter().map(may_wait).collect();
         let wait = group.iter().zip(&wanted).filter(|(_, wanted)| **wanted);
         let wait: Vec<_> = wait.map(|(writeback, _)| writeback.clone()).collect();
         let spooled = tokio::task::block_in_place(|| spool.append(&wait));
@@ -145,10 +162,32 @@ impl Committer {
         self.shared.queue.answer_keeps(acks);
     }
 
+    /// An erase is as good as done once it is in the spool: nothing of the user is left there, none
+    /// of it is shown, and it is carried out before the store counts as up.
+    fn erase_later(&self, erasure: &Erasure) {
+        let mut spool = self.shared.spool();
+        let done = tokio::task::block_in_place(|| spool.erase(erasure, now_ms()));
+        drop(spool);
+        let answer = match done {
+            Ok(Some(gone)) => {
+                self.shared.forget(&erasure.user);
+                Ok(Done::ErasePending(gone))
+            }
+            Ok(None) => Err(Error::StoreDown),
+            Err(error) => {
+                tracing::error!(%error, "the spool cannot be written");
+                Err(Error::StoreDown)
+            }
+        };
+        if let Some(Command::Privacy(_, reply)) = self.shared.queue.answer() {
+            let _ = reply.send(answer);
+        }
+    }
+
     /// Whether what this user said may lie in the spool. The store cannot be asked: what is known
     /// here of their wishes holds, else what is taken for granted.
-    fn may_wait(&self, user: &UserKey) -> bool {
-        let here = self.shared.residents.get(user);
+    fn may_wait(&self, writeback: &Writeback) -> bool {
+        let here = self.shared.residents.get(&writeback.user);
         let settings = here.map_or_else(Default::default, |resident| resident.settings);
         settings.mode(self.shared.rules.consent) == MemoryMode::On
     }

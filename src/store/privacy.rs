@@ -1,25 +1,22 @@
 //! What the committer does for a user's privacy: erase all, delete one turn, keep their wishes.
 
 use super::{
-    Command, Erased, TurnDeleted, attempt::Failure, committer::Committer, delete_turn::delete_turn,
-    entity::audit, erase::erase, now_ms, wish::set,
+    Command, Erased, TurnDeleted, attempt::Failure, audit::enter, committer::Committer,
+    delete_turn::delete_turn, erase::erase, wish::set,
 };
 use crate::{
     error::Error,
     memory::{MemoryMode, Settings, TurnId, UserKey},
 };
-use sea_orm::{
-    ActiveValue::{NotSet, Set},
-    EntityTrait,
-};
-use std::sync::Arc;
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, sync::Arc};
 use tokio::{sync::oneshot, time::Instant};
 
 /// What is asked.
 #[derive(Clone, Debug)]
 pub enum Ask {
-    /// Erase all of a user, if their profile is at this version.
-    Erase(UserKey, Option<u64>),
+    /// Erase all of a user.
+    Erase(Arc<Erasure>),
     /// Delete a turn, and what only it supported.
     DeleteTurn(UserKey, TurnId),
     /// What memory may do for a user from now on.
@@ -33,6 +30,8 @@ pub enum Ask {
 pub enum Done {
     /// With a receipt.
     Erased(Erased),
+    /// It lies in the spool, for the store is down; so many write-backs are gone from there.
+    ErasePending(u64),
     /// With a receipt.
     TurnDeleted(TurnDeleted),
     /// It is kept.
@@ -42,15 +41,28 @@ pub enum Done {
 /// The way an answer goes.
 pub type Reply = oneshot::Sender<Result<Done, Error>>;
 
-/// Something that somebody does for somebody else.
+/// The end of all that is known of a user.
 #[derive(Clone, Debug)]
+pub struct Erasure {
+    /// Whose.
+    pub user: UserKey,
+    /// Only if their profile is at this version; then it does not wait for a store that is down.
+    pub on_version: Option<u64>,
+    /// When it was asked for, Unix milliseconds, if it has waited since: what began later is kept.
+    pub asked_ms: Option<i64>,
+    /// The note that goes with it.
+    pub deed: Option<Arc<Deed>>,
+}
+
+/// Something that somebody does for somebody else.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Deed {
     /// Who, as they name themselves.
     pub actor: String,
     /// In which request.
     pub request_id: String,
     /// What.
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     /// Whose memory it is, as a keyed hash.
     pub subject: String,
 }
@@ -59,7 +71,7 @@ impl Committer {
     /// Does it, and answers.
     pub(super) async fn privacy(&mut self, ask: &Ask, until: Instant) -> Result<(), Failure> {
         let answer = match ask {
-            Ask::Erase(user, on_version) => self.erase(user, *on_version, until).await,
+            Ask::Erase(erasure) => self.erase(erasure, until).await,
             Ask::DeleteTurn(user, turn) => self.delete_turn(user, turn, until).await,
             Ask::Mode(user, mode) => self.set_mode(user, *mode, until).await,
             Ask::Note(deed) => self.note(deed, until).await,
@@ -77,31 +89,36 @@ impl Committer {
 
     async fn erase(
         &mut self,
-        user: &UserKey,
-        on_version: Option<u64>,
+        erasure: &Arc<Erasure>,
         until: Instant,
     ) -> Result<Result<Done, Error>, Failure> {
-        let (of, shared) = (user.clone(), self.shared.clone());
+        Ok(match self.erase_all(erasure, until).await? {
+            Err(error) => Err(error),
+            Ok(mut erased) => {
+                erased.remains = self.scrub(false).await;
+                Ok(Done::Erased(erased))
+            }
+        })
+    }
+
+    /// Erases, here as well; the file may still hold it.
+    pub(super) async fn erase_all(
+        &self,
+        erasure: &Arc<Erasure>,
+        until: Instant,
+    ) -> Result<Result<Erased, Error>, Failure> {
+        let (of, shared) = (erasure.clone(), self.shared.clone());
         let done = self.attempt(until, move |db| {
             let (of, shared) = (of.clone(), shared.clone());
             let settles = shared.undelivered.is_none();
-            async move { erase(&db, &of, on_version, settles, &shared.rules).await }
+            async move { erase(&db, &of, settles, &shared.rules).await }
         });
         let done = done.await;
-        self.shared.residents.remove(user);
-        if let (Ok(Ok(_)), Some(undelivered)) = (&done, &self.shared.undelivered) {
-            undelivered.forget(user);
-        }
+        self.shared.residents.remove(&erasure.user);
         if matches!(done, Ok(Ok(_))) {
-            self.shared.gathering.forget(user);
-            self.shared.tally.forget(user);
+            self.shared.forget(&erasure.user);
         }
-        let mut erased = match done? {
-            Ok(erased) => erased,
-            Err(error) => return Ok(Err(error)),
-        };
-        erased.remains = self.scrub(false).await;
-        Ok(Ok(Done::Erased(erased)))
+        done
     }
 
     async fn delete_turn(
@@ -161,19 +178,7 @@ impl Committer {
         let deed = deed.clone();
         let done = self.attempt(until, move |db| {
             let deed = deed.clone();
-            async move {
-                let row = audit::ActiveModel {
-                    seq: NotSet,
-                    at: Set(now_ms()),
-                    tenant: Set("default".into()),
-                    actor: Set(deed.actor.clone()),
-                    request_id: Set(deed.request_id.clone()),
-                    action: Set(deed.action.into()),
-                    subject: Set(deed.subject.clone()),
-                };
-                let insert = audit::Entity::insert(row);
-                insert.exec_without_returning(&db.writer).await.map(drop)
-            }
+            async move { enter(&db.writer, &deed).await }
         });
         done.await?;
         Ok(Ok(Done::Kept))

@@ -1,5 +1,5 @@
 //! Reads a user in one statement: one snapshot, one round trip. Where the caller already has the
-//! user at the mark that the store has, that is all it says.
+//! user at the mark that the store has, that is all it says; at an earlier one it says what came since.
 
 use super::{
     database::Database,
@@ -11,7 +11,7 @@ use crate::memory::{
     TurnId, Unembedded, UserKey, Vector, statements,
 };
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 /// So many turns are indexed where they are read.
 const INLINE: usize = 50;
@@ -23,27 +23,33 @@ type Meaning = (TurnId, bool, Option<Vector>);
 pub enum Read {
     /// The mark is the one the caller has.
     Unchanged,
-    /// Another one, and all that belongs to it.
-    New(i64, Resident),
+    /// Another one, all that belongs to it, and how many turns were read for that.
+    New(i64, Resident, usize),
 }
 
-/// The parts of a user as rows of one kind: `u`ser, `p`rofile slot, `t`urn, `o`utbox.
-fn sql() -> String {
+/// The parts of a user as rows of one kind: `u`ser, `p`rofile slot, `t`urn, `o`utbox. Of turns those
+/// that were written after the mark that is known.
+fn sql(whole: bool) -> String {
     let owned =
         |table: &str| format!("{table}.tenant = $1 AND {table}.app = $2 AND {table}.user_id = $3");
     let changed = "EXISTS (SELECT 1 FROM u WHERE u.mark <> $4)";
+    // What is new is little: no order, so that its index is used.
+    let newest = match whole {
+        true => format!("ORDER BY t.at DESC, t.turn_id DESC LIMIT {INDEXED_TURNS}"),
+        false => String::new(),
+    };
     format!(
-        "WITH u AS (SELECT version, epoch, mark, settings FROM sundynix_user u WHERE {user}) \
-         SELECT 'u' AS kind, settings AS a, '' AS b, '' AS c, '' AS d, '' AS e, \
-         version AS n, epoch AS m, mark AS k FROM u \
+        "WITH u AS (SELECT version, epoch, mark, settings, deleted_mark \
+         FROM sundynix_user u WHERE {user}) \
+         SELECT 'u' AS kind, settings AS a, CAST(deleted_mark AS TEXT) AS b, '' AS c, '' AS d, \
+         '' AS e, version AS n, epoch AS m, mark AS k FROM u \
          UNION ALL SELECT 'p', p.topic, p.key, COALESCE(p.value, ''), p.turn_id, p.quote, \
          p.valid_from, CASE WHEN p.pinned THEN 1 ELSE 0 END, \
          CASE WHEN p.value IS NULL THEN 1 ELSE 0 END \
          FROM sundynix_user_profile p WHERE {slot} AND {changed} \
          UNION ALL SELECT * FROM (SELECT 't', t.turn_id, t.conversation, t.query, t.answer, t.role, \
          t.at, CASE WHEN t.complete THEN 1 ELSE 0 END, 0 \
-         FROM sundynix_turn t WHERE {turn} AND {changed} \
-         ORDER BY t.at DESC, t.turn_id DESC LIMIT {INDEXED_TURNS}) AS recent \
+         FROM sundynix_turn t WHERE {turn} AND t.mark > $4 {newest}) AS recent \
          UNION ALL SELECT 'o', t.turn_id, t.query, '', '', '', t.at, 0, o.seq \
          FROM sundynix_outbox o JOIN sundynix_turn t ON t.tenant = o.tenant AND t.app = o.app \
          AND t.user_id = o.user_id AND t.turn_id = o.turn_id \
@@ -55,22 +61,27 @@ fn sql() -> String {
     )
 }
 
-/// Reads the user, unless their mark is `known`.
+/// Before every mark.
+const NOTHING: i64 = -1;
+
+/// Reads the user, or what came since the mark that they are here at. Where something was taken away
+/// since, they are read whole: what is here cannot tell what it is.
 pub async fn read(
     db: &Database,
     user: &UserKey,
-    known: Option<i64>,
+    here: Option<&(i64, Arc<Resident>)>,
     rules: &Rules,
     unembedded: Option<&Unembedded>,
 ) -> Result<Read, DbErr> {
+    let known = here.map_or(NOTHING, |(mark, _)| *mark);
     let mut values = vec![];
     values.extend([&user.tenant, &user.app, &user.user].map(|part| (&**part).into()));
-    values.push(known.unwrap_or(-1).into());
+    values.push(known.into());
     let backend = db.readers.get_database_backend();
-    let statement = Statement::from_sql_and_values(backend, sql(), values);
+    let statement = Statement::from_sql_and_values(backend, sql(here.is_none()), values);
     let rows = db.readers.query_all_raw(statement).await?;
 
-    let (mut mark, mut resident) = (0, Resident::default());
+    let (mut mark, mut deleted_mark, mut resident) = (0, 0, Resident::default());
     let (mut turns, mut pending) = (Vec::new(), Vec::new());
     for row in rows {
         let text = |column: &str| row.try_get::<String>("", column);
@@ -81,6 +92,7 @@ pub async fn read(
                 resident.epoch_ms = number("m")?;
                 resident.settings = Settings::read(&text("a")?);
                 mark = number("k")?;
+                deleted_mark = text("b")?.parse().unwrap_or(i64::MAX);
             }
             "p" => slot(&row, &mut resident.profile)?,
             "t" => turns.push(Arc::new(KeptTurn {
@@ -95,53 +107,67 @@ pub async fn read(
             _ => pending.push((number("k")?, text("a")?, text("b")?, number("n")?)),
         }
     }
-    if known == Some(mark) {
+    if here.is_some() && known == mark {
         return Ok(Read::Unchanged);
     }
+    let base = here.filter(|_| known < mark && deleted_mark <= known);
+    if here.is_some() && base.is_none() {
+        return Box::pin(read(db, user, None, rules, unembedded)).await;
+    }
     turns.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
-    let latest = turns.len().saturating_sub(RECENT_TURNS);
-    resident.turns.extend(turns[latest..].iter().cloned());
     let mut meanings = Vec::new();
     if let Some(of) = unembedded {
-        meanings = vectors(db, user, &of.model, of.dims()).await?;
+        meanings = vectors(db, user, &of.model, of.dims(), known).await?;
         let sides = turns.iter().flat_map(|turn| [&turn.query, &turn.answer]);
         if meanings.len() < sides.filter(|text| !text.is_empty()).count() {
             of.note(user);
         }
     }
-    resident.memories = index(turns, meanings).await;
+    let count = turns.len();
+    if let Some((_, base)) = base {
+        resident.turns.clone_from(&base.turns);
+        resident.memories = base.memories.clone();
+    }
+    let mut resident = remembered(resident, turns, meanings).await;
     pending.sort();
     rules.expire(&mut resident.profile, rules.clock.now_ms());
     for (_, turn, query, at_ms) in pending {
         let said = statements(&query);
         rules.apply(&mut resident.profile, &turn.into(), at_ms, &said);
     }
-    Ok(Read::New(mark, resident))
+    Ok(Read::New(mark, resident, count))
 }
 
-/// Of thousands of turns it is no work for a thread that others wait for.
-async fn index(turns: Vec<Arc<KeptTurn>>, meanings: Vec<Meaning>) -> Arc<Memories> {
-    if turns.len() <= INLINE {
-        return Arc::new(made(&turns, &meanings));
-    }
-    let making = tokio::task::spawn_blocking(move || made(&turns, &meanings));
-    // It fails only where the process ends.
-    Arc::new(making.await.unwrap_or_default())
-}
-
-fn made(turns: &[Arc<KeptTurn>], meanings: &[Meaning]) -> Memories {
-    let memories = Memories::of(turns);
-    if meanings.is_empty() {
-        return memories;
-    }
-    let by_id: HashMap<_, _> = turns.iter().map(|turn| (&turn.id, turn)).collect();
-    for (id, answer, vector) in meanings {
-        if let (Some(turn), Some(vector)) = (by_id.get(id), vector) {
-            let text = if *answer { &turn.answer } else { &turn.query };
-            memories.embed(id, text, vector);
+/// The resident with these turns, and what they mean, as well. Of thousands it is no work for a
+/// thread that others wait for.
+async fn remembered(
+    mut resident: Resident,
+    turns: Vec<Arc<KeptTurn>>,
+    meanings: Vec<Meaning>,
+) -> Resident {
+    let few = turns.len() <= INLINE;
+    let work = move || {
+        match resident.memories.is_empty() {
+            true => {
+                let latest = turns.len().saturating_sub(RECENT_TURNS);
+                resident.turns.extend(turns[latest..].iter().cloned());
+                resident.memories = Arc::new(Memories::of(&turns));
+            }
+            // Shared with whoever holds the user: they see a little more.
+            false => turns.into_iter().for_each(|turn| resident.remember(turn)),
         }
+        for (id, answer, vector) in &meanings {
+            if let Some(vector) = vector {
+                resident.memories.embed_side(id, *answer, vector);
+            }
+        }
+        resident
+    };
+    if few {
+        return work();
     }
-    memories
+    // It fails only where the process ends.
+    tokio::task::spawn_blocking(work).await.unwrap_or_default()
 }
 
 fn slot(row: &QueryResult, profile: &mut Profile) -> Result<(), DbErr> {

@@ -8,7 +8,7 @@ use super::{
     database::Database,
     entity::{deleted_turn, profile_history, quarantine, turn},
     now_ms,
-    rows::{OfUser, lock_users},
+    rows::{OfUser, lock_users, taken_away},
 };
 use crate::memory::UserKey;
 use sea_orm::{
@@ -73,7 +73,9 @@ async fn sweep(db: &Arc<Database>, before: i64) -> Result<Vec<UserKey>, DbErr> {
     let users: Vec<_> = users.collect();
     let tx = db.begin().await?;
     if !users.is_empty() {
-        lock_users(&tx, users.iter().collect(), 1).await?;
+        for (user, row) in lock_users(&tx, users.iter().collect(), 1).await? {
+            taken_away(&tx, user, row.mark).await?;
+        }
     }
     for user in &users {
         let old = turn::Entity::delete_many().filter(turn::Entity::of(user));

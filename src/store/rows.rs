@@ -30,6 +30,7 @@ pub async fn lock_users<'a>(
         mark: raise,
         settings: "{}".into(),
         deleted_at: 0,
+        deleted_mark: 0,
     });
     let raised = Expr::col((user::Entity, user::Column::Mark)).add(raise);
     let mut insert = user::Entity::insert_many(new.map(IntoActiveModel::into_active_model))
@@ -87,6 +88,18 @@ macro_rules! of_user {
 }
 of_user!(user user_profile profile_history turn outbox extraction quarantine ledger deleted_turn embedding);
 
+/// Notes, under the lock, that something was taken away: whoever knows the user as of an earlier mark
+/// has to read all of them anew.
+pub async fn taken_away(tx: &DatabaseTransaction, user: &UserKey, mark: i64) -> Result<(), DbErr> {
+    let update = user::Entity::update_many();
+    let update = update.col_expr(user::Column::DeletedMark, mark.into());
+    update
+        .filter(user::Entity::of(user))
+        .exec(tx)
+        .await
+        .map(drop)
+}
+
 /// Text as both databases take it: PostgreSQL knows no NUL.
 pub fn clean(text: &str) -> Cow<'_, str> {
     match text.contains('\0') {
@@ -108,8 +121,8 @@ pub fn kept_turn(writeback: &Writeback, id: TurnId) -> KeptTurn {
     }
 }
 
-/// The row of a turn.
-pub fn turn_row(user: &UserKey, kept: &KeptTurn) -> turn::ActiveModel {
+/// The row of a turn, written at its user's `mark`.
+pub fn turn_row(user: &UserKey, kept: &KeptTurn, mark: i64) -> turn::ActiveModel {
     turn::ActiveModel {
         tenant: Set(user.tenant.to_string()),
         app: Set(user.app.to_string()),
@@ -122,6 +135,7 @@ pub fn turn_row(user: &UserKey, kept: &KeptTurn) -> turn::ActiveModel {
         role: Set(kept.role.to_string()),
         complete: Set(kept.status == TurnStatus::Complete),
         kept_at: Set(kept.at_ms),
+        mark: Set(mark),
     }
 }
 

@@ -43,6 +43,7 @@ pub async fn note(tx: &DatabaseTransaction) -> Result<(), DbErr> {
 impl Committer {
     /// Gets what was erased out of the file; `at_start`: however large it is.
     pub(super) async fn scrub(&mut self, at_start: bool) -> Remains {
+        self.scrub_at = None;
         if !self.shared.place.is_ours() {
             return Remains::Server;
         }

@@ -1,7 +1,9 @@
-//! The transaction that settles: what waits in the outbox becomes profile.
+//! Settling: what waits in the outbox becomes profile. When it is done, and the transactions.
 
 use super::{
+    attempt::Failure,
     changes::Changes,
+    committer::Committer,
     database::Database,
     entity::{outbox, user},
     rows::{OfUser, lock_users, profile},
@@ -10,6 +12,13 @@ use crate::memory::{Profile, Rules, UserKey, statements};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, Statement,
 };
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// Before settling that failed is tried again.
+const SETTLE_PAUSE: Duration = Duration::from_secs(1);
+/// A user whose settling was refused so often is given up.
+const SETTLE_TRIES: u32 = 5;
 
 /// Turns of a user that are not settled, in the order they were kept.
 const PENDING: &str = "\
@@ -20,6 +29,74 @@ WHERE o.tenant = $1 AND o.app = $2 AND o.user_id = $3 AND NOT o.dead ORDER BY o.
 
 /// Turns settled in one transaction, so that it ends in time whatever has piled up.
 const PIECE: usize = 64;
+
+impl Committer {
+    /// Settles the users whose time has come, in one transaction; each alone if that is refused.
+    pub(super) async fn settle(&mut self) -> Result<(), Failure> {
+        let now = Instant::now();
+        let due = self.unsettled.iter().filter(|(_, (_, at))| *at <= now);
+        let due: Vec<_> = due
+            .take(self.shared.group)
+            .map(|(user, _)| user.clone())
+            .collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        match self.settle_users(due.clone()).await {
+            Ok(()) => return Ok(()),
+            // Slow is not down: nobody waits for this, so the probe decides.
+            Err(Failure::Down) => return self.examine().await,
+            Err(Failure::Refused) => {}
+        }
+        for user in due {
+            match self.settle_users(vec![user.clone()]).await {
+                Ok(()) => {}
+                Err(Failure::Down) => return self.examine().await,
+                Err(Failure::Refused) => self.put_off(user).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_users(&mut self, users: Vec<UserKey>) -> Result<(), Failure> {
+        let until = Instant::now() + self.shared.ack_timeout / 2;
+        let next = Instant::now() + SETTLE_PAUSE;
+        for user in &users {
+            self.unsettled
+                .entry(user.clone())
+                .and_modify(|(_, at)| *at = next);
+        }
+        let (users, shared) = (Arc::new(users), self.shared.clone());
+        let done = self.attempt(until, move |db| {
+            let (users, shared) = (users.clone(), shared.clone());
+            async move { settle(&db, &users, &shared.rules).await }
+        });
+        let (done, now) = (done.await?, Instant::now());
+        self.unsettled.retain(|user, _| !done.contains(user));
+        let rest = self.unsettled.values_mut().filter(|(_, at)| *at == next);
+        rest.for_each(|(_, at)| *at = now);
+        Ok(())
+    }
+
+    async fn put_off(&mut self, user: UserKey) -> Result<(), Failure> {
+        let tries = self.unsettled.get(&user).map_or(1, |(tries, _)| tries + 1);
+        if tries < SETTLE_TRIES {
+            let next = Instant::now() + Duration::from_secs(1 << tries);
+            self.unsettled.insert(user, (tries, next));
+            return Ok(());
+        }
+        tracing::error!("the store refuses what some turns taught; they are put aside as dead");
+        let (until, of) = (Instant::now() + self.shared.ack_timeout, user.clone());
+        let done = self.attempt(until, move |db| {
+            let of = of.clone();
+            async move { bury(&db, &of).await }
+        });
+        done.await?;
+        self.unsettled.remove(&user);
+        self.shared.residents.remove(&user);
+        Ok(())
+    }
+}
 
 /// Settles a piece of the users' turns; answers whose are all settled.
 pub async fn settle(

@@ -17,7 +17,7 @@ use sea_orm::{DbErr, RuntimeErr, SqlxError};
 use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -72,6 +72,8 @@ pub struct Shared {
     pub ended: Gate,
     readers: u32,
     failed_reads: AtomicU32,
+    /// Turns that reads of users have brought.
+    pub turns_read: AtomicU64,
     database: Mutex<Arc<Database>>,
     spool: Mutex<Spool>,
     directory: Mutex<Option<Directory>>,
@@ -116,6 +118,9 @@ impl Opening {
         database.migrate(&self.place).await.map_err(failed)?;
         let secret = secret(&database).await.map_err(failed)?;
         let undelivered = self.rules.elsewhere.then(Arc::default);
+        if !self.place.is_ours() {
+            self.residents.are_checked();
+        }
         Ok(Shared {
             queue: Queue::default(),
             place: self.place,
@@ -138,6 +143,7 @@ impl Opening {
             ended: Gate::default(),
             readers: self.config.readers,
             failed_reads: AtomicU32::new(0),
+            turns_read: AtomicU64::new(0),
             database: Mutex::new(Arc::new(database)),
             spool: Mutex::new(self.spool),
             directory: Mutex::new(Some(self.directory)),
@@ -224,7 +230,7 @@ impl Shared {
         }
         let generation = self.residents.generation(user);
         let here = self.residents.marked(user);
-        let (database, known) = (self.database(), here.as_ref().map(|(mark, _)| *mark));
+        let (database, known) = (self.database(), here.as_ref());
         let unembedded = self.unembedded.as_ref();
         let reading = read(&database, user, known, &self.rules, unembedded);
         let read = match tokio::time::timeout(self.ack_timeout, reading).await {
@@ -238,7 +244,8 @@ impl Shared {
         match (read, here) {
             (Read::Unchanged, Some((_, resident))) => Ok(resident),
             (Read::Unchanged, None) => Ok(Arc::default()),
-            (Read::New(mark, resident), _) => {
+            (Read::New(mark, resident, turns), _) => {
+                self.turns_read.fetch_add(turns as u64, SeqCst);
                 let resident = Arc::new(resident);
                 if !self.down.load(SeqCst) {
                     let here = resident.clone();
@@ -246,6 +253,16 @@ impl Shared {
                 }
                 Ok(resident)
             }
+        }
+    }
+
+    /// An erased user: of what lies here nothing is to be done any more.
+    pub fn forget(&self, user: &UserKey) {
+        self.residents.remove(user);
+        self.gathering.forget(user);
+        self.tally.forget(user);
+        if let Some(undelivered) = &self.undelivered {
+            undelivered.forget(user);
         }
     }
 

@@ -4,17 +4,25 @@
 //! goes through the file from its start and empties it when all is in the store; since keeping a
 //! turn twice keeps it once, a crash in between needs no bookkeeping.
 //!
+//! An erase waits here as well, in its place among the turns. What lies before it of its user is
+//! made void at once: a bit in the frame's length says so, and then its payload is zeroed. One bit
+//! cannot be half written, so that a crash in between tears no frame, and others' turns stay.
+//!
 //! Part of the file is written ahead, so that there is room for turns on a disk that is full: that
 //! may be the very reason why the store is down.
 
-use super::directory::private;
-use crate::memory::{TurnStatus, UserKey, Writeback};
-use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
+mod record;
+
+use super::{Erasure, directory::private};
+use crate::memory::{UserKey, Writeback};
+use record::Spooled;
+use std::{collections::HashMap, fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
 
 const HEAD: u64 = 8;
 /// No write-back is longer; a length beyond it is no length.
 const MOST: u32 = 1 << 20;
+/// In the highest byte of the length: nothing is in the frame any more.
+const VOID: u8 = 0x80;
 /// Written ahead: some thousand turns.
 const RESERVE: u64 = 4 << 20;
 
@@ -26,27 +34,16 @@ pub struct Spool {
     /// Where the replay is.
     at: u64,
     limit: u64,
+    /// Who is to be erased, as of when: what they began before that needs no room here.
+    erasing: HashMap<UserKey, i64>,
 }
 
-/// A write-back as it lies on disk.
-#[derive(Serialize, Deserialize)]
-struct Record<'a> {
-    #[serde(borrow)]
-    tenant: Cow<'a, str>,
-    #[serde(borrow)]
-    app: Cow<'a, str>,
-    #[serde(borrow)]
-    user: Cow<'a, str>,
-    #[serde(borrow)]
-    turn: Cow<'a, str>,
-    #[serde(borrow)]
-    conversation: Cow<'a, str>,
-    #[serde(borrow)]
-    query: Cow<'a, str>,
-    #[serde(borrow)]
-    answer: Cow<'a, str>,
-    complete: bool,
-    began_ms: i64,
+/// What is replayed in one step.
+pub enum Batch {
+    /// Turns to be kept together.
+    Keep(Vec<Arc<Writeback>>),
+    /// A user to be erased.
+    Erase(Arc<Erasure>),
 }
 
 impl Spool {
@@ -57,8 +54,16 @@ impl Spool {
             end: 0,
             at: 0,
             limit,
+            erasing: HashMap::new(),
         };
-        while let Some((_, end)) = spool.frame(spool.end)? {
+        while let Some((payload, end)) = spool.frame(spool.end)? {
+            if payload.is_empty() {
+                spool.zero(spool.end + HEAD, end)?;
+            } else if let Ok(Spooled::Erase(erasure)) = record::parse(&payload) {
+                spool.void(&erasure.user, spool.end)?;
+                let at_ms = erasure.asked_ms.unwrap_or_default();
+                spool.erasing.insert(erasure.user, at_ms);
+            }
             spool.end = end;
         }
         // A disk that is full already gets its reserve at another start.
@@ -86,7 +91,7 @@ impl Spool {
         let (mut frames, mut count) = (Vec::new(), 0);
         for writeback in group {
             let before = frames.len();
-            frame(writeback, &mut frames)?;
+            frame(&record::keep(writeback)?, &mut frames);
             if self.end + frames.len() as u64 > self.limit {
                 frames.truncate(before);
                 break;
@@ -96,7 +101,38 @@ impl Spool {
         if count == 0 {
             return Ok(0);
         }
-        let written = self.file.write_all_at(&frames, self.end);
+        self.write(&frames)?;
+        Ok(count)
+    }
+
+    /// Whether the user was erased, here, after this began.
+    pub fn bars(&self, user: &UserKey, began_ms: i64) -> bool {
+        self.erasing
+            .get(user)
+            .is_some_and(|at_ms| began_ms <= *at_ms)
+    }
+
+    /// Appends an erase, and makes void what lies here of its user: how many write-backs that were.
+    /// `None`: there is no room for it.
+    pub fn erase(&mut self, erasure: &Erasure, at_ms: i64) -> io::Result<Option<u64>> {
+        let (mut frames, before) = (Vec::new(), self.end);
+        frame(&record::erase(erasure, at_ms)?, &mut frames);
+        if self.end + frames.len() as u64 > self.limit {
+            return Ok(None);
+        }
+        self.write(&frames)?;
+        self.erasing.insert(erasure.user.clone(), at_ms);
+        // From here on it is done, if not now then at the next start.
+        let void = self.void(&erasure.user, before);
+        Ok(Some(void.unwrap_or_else(|error| {
+            tracing::error!(%error, "what an erased user said is still in the spool");
+            0
+        })))
+    }
+
+    /// Appends whole frames, and syncs.
+    fn write(&mut self, frames: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all_at(frames, self.end);
         match written.and_then(|()| self.file.sync_data()) {
             Ok(()) => self.end += frames.len() as u64,
             Err(error) => {
@@ -104,23 +140,62 @@ impl Spool {
                 return Err(error);
             }
         }
-        Ok(count)
+        Ok(())
     }
 
-    /// The next write-backs to replay, and where the ones after them begin.
-    pub fn next(&self, group: usize) -> io::Result<(Vec<Arc<Writeback>>, u64)> {
+    /// Makes the user's write-backs before `until` void.
+    fn void(&self, user: &UserKey, until: u64) -> io::Result<u64> {
+        let (mut at, mut void) = (0, Vec::new());
+        while at < until {
+            let Some((payload, end)) = self.frame(at)? else {
+                break;
+            };
+            if matches!(record::parse(&payload), Ok(Spooled::Keep(w)) if w.user == *user) {
+                let length = u32::try_from(payload.len())
+                    .unwrap_or_default()
+                    .to_le_bytes();
+                self.file.write_all_at(&[length[3] | VOID], at + 3)?;
+                void.push((at + HEAD, end));
+            }
+            at = end;
+        }
+        if !void.is_empty() {
+            // Before the first payload is gone.
+            self.file.sync_data()?;
+        }
+        for (from, end) in &void {
+            self.zero(*from, *end)?;
+        }
+        if !void.is_empty() {
+            self.file.sync_data()?;
+        }
+        Ok(void.len() as u64)
+    }
+
+    fn zero(&self, from: u64, end: u64) -> io::Result<()> {
+        let zeros = vec![0; usize::try_from(end - from).unwrap_or_default()];
+        self.file.write_all_at(&zeros, from)
+    }
+
+    /// What is to be replayed next, and where that ends.
+    pub fn next(&self, group: usize) -> io::Result<(Batch, u64)> {
         let (mut found, mut at) = (Vec::new(), self.at);
         while found.len() < group && at < self.end {
             let Some((payload, end)) = self.frame(at)? else {
                 break;
             };
-            at = end;
-            match parse(&payload) {
-                Ok(writeback) => found.push(Arc::new(writeback)),
+            match record::parse(&payload) {
+                _ if payload.is_empty() => {}
+                Ok(Spooled::Keep(writeback)) => found.push(Arc::new(writeback)),
+                Ok(Spooled::Erase(erasure)) if found.is_empty() => {
+                    return Ok((Batch::Erase(Arc::new(erasure)), end));
+                }
+                Ok(Spooled::Erase(_)) => break,
                 Err(error) => tracing::error!(%error, "a spooled write-back cannot be read"),
             }
+            at = end;
         }
-        Ok((found, at))
+        Ok((Batch::Keep(found), at))
     }
 
     /// All before `at` is in the store.
@@ -131,23 +206,29 @@ impl Spool {
     /// All of it is in the store: nothing said is left here.
     pub fn empty(&mut self) -> io::Result<()> {
         (self.end, self.at) = (0, 0);
+        self.erasing.clear();
         self.blank(0)
     }
 
-    /// The payload of the frame at `at`, and where it ends; `None` where there is no whole one.
+    /// The payload of the frame at `at`, empty if it is void, and where it ends; `None` where there
+    /// is no whole one.
     fn frame(&self, at: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
         let mut head = [0; HEAD as usize];
         if !read(&self.file, &mut head, at)? {
             return Ok(None);
         }
         let [a, b, c, d, sum @ ..] = head;
-        let length = u32::from_le_bytes([a, b, c, d]);
+        let length = u32::from_le_bytes([a, b, c, d & !VOID]);
         if length > MOST {
             return Ok(None);
         }
+        let end = at + HEAD + u64::from(length);
+        if d & VOID != 0 {
+            return Ok(Some((Vec::new(), end)));
+        }
         let mut payload = vec![0; length as usize];
         let whole = read(&self.file, &mut payload, at + HEAD)? && checksum(&payload) == sum;
-        Ok(whole.then_some((payload, at + HEAD + u64::from(length))))
+        Ok(whole.then_some((payload, end)))
     }
 
     /// Zeros from `end` to the end of the reserve, and nothing after that: what stood there must
@@ -186,122 +267,14 @@ fn checksum(payload: &[u8]) -> [u8; 4] {
     [a, b, c, d]
 }
 
-fn frame(w: &Writeback, into: &mut Vec<u8>) -> io::Result<()> {
-    let payload = serde_json::to_vec(&Record {
-        tenant: (&*w.user.tenant).into(),
-        app: (&*w.user.app).into(),
-        user: (&*w.user.user).into(),
-        turn: (&*w.turn).into(),
-        conversation: (&*w.conversation).into(),
-        query: (&*w.query).into(),
-        answer: w.answer.as_str().into(),
-        complete: w.status == TurnStatus::Complete,
-        began_ms: w.began_ms,
-    })?;
-    let length = u32::try_from(payload.len())
-        .ok()
-        .filter(|length| *length <= MOST);
-    let length = length.ok_or_else(|| io::Error::other("a write-back is too long"))?;
+fn frame(payload: &[u8], into: &mut Vec<u8>) {
+    // No payload is longer than `MOST`.
+    let length = u32::try_from(payload.len()).unwrap_or_default();
     into.extend(length.to_le_bytes());
-    into.extend(checksum(&payload));
+    into.extend(checksum(payload));
     into.extend(payload);
-    Ok(())
-}
-
-fn parse(payload: &[u8]) -> io::Result<Writeback> {
-    let record: Record = serde_json::from_slice(payload)?;
-    Ok(Writeback {
-        user: UserKey {
-            tenant: record.tenant.into(),
-            app: record.app.into(),
-            user: record.user.into(),
-        },
-        turn: record.turn.into(),
-        conversation: record.conversation.into(),
-        query: record.query.into(),
-        answer: record.answer.into_owned(),
-        status: super::rows::status(record.complete),
-        began_ms: record.began_ms,
-    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn turn(id: &str) -> Arc<Writeback> {
-        Arc::new(Writeback {
-            user: UserKey::local("ada"),
-            turn: id.into(),
-            conversation: "c".into(),
-            query: "你好 \"quoted\"\n".into(),
-            answer: "a".into(),
-            status: TurnStatus::Partial,
-            began_ms: 7,
-        })
-    }
-
-    fn ids(spool: &Spool) -> Vec<String> {
-        let (found, _) = spool.next(100).expect("read");
-        found.iter().map(|w| w.turn.to_string()).collect()
-    }
-
-    #[test]
-    fn what_was_appended_is_there_after_a_restart_up_to_the_torn_tail() {
-        let dir = tempfile::tempdir().expect("temp dir");
-        let path = dir.path().join("spool");
-        let mut spool = Spool::open(&path, 900).expect("open");
-        assert!(spool.is_drained());
-        assert_eq!(spool.append(&[turn("a"), turn("b")]).expect("append"), 2);
-        assert_eq!(spool.append(&[turn("c")]).expect("append"), 1);
-        let (whole, end) = (std::fs::read(&path).expect("read"), spool.end as usize);
-        assert_eq!(whole.len(), 900);
-        for torn in (0..end).step_by(17) {
-            // The frame's byte never came to the disk, but what follows it did.
-            let mut broken = whole.clone();
-            broken[torn] ^= 0xff;
-            std::fs::write(&path, &broken).expect("break");
-            let before = ids(&Spool::open(&path, 900).expect("open"));
-            std::fs::write(&path, &whole[..torn]).expect("tear");
-            let mut spool = Spool::open(&path, 900).expect("open");
-            let kept = ids(&spool);
-            assert!(["a", "b", "c"][..kept.len()] == kept[..] && kept.len() < 3);
-            assert_eq!(before, kept);
-            spool.append(&[turn("d")]).expect("append");
-            assert_eq!(ids(&spool), [kept, vec!["d".to_owned()]].concat());
-        }
-        std::fs::write(&path, &whole).expect("heal");
-        let (found, _) = Spool::open(&path, 900)
-            .expect("open")
-            .next(1)
-            .expect("read");
-        assert_eq!(
-            (&*found[0].query, found[0].began_ms),
-            ("你好 \"quoted\"\n", 7)
-        );
-    }
-
-    #[test]
-    fn it_is_bounded_and_removed_when_drained() {
-        let dir = tempfile::tempdir().expect("temp dir");
-        let path = dir.path().join("spool");
-        let mut spool = Spool::open(&path, 400).expect("open");
-        let group: Vec<_> = (0..9).map(|n| turn(&n.to_string())).collect();
-        let taken = spool.append(&group).expect("append");
-        assert!(taken > 0 && taken < 9);
-        assert_eq!(spool.append(&group).expect("append"), 0);
-        let (found, at) = spool.next(100).expect("read");
-        assert_eq!(found.len(), taken);
-        spool.replayed(at);
-        assert!(spool.is_drained());
-        spool.empty().expect("empty");
-        assert!(
-            std::fs::read(&path)
-                .expect("read")
-                .iter()
-                .all(|byte| *byte == 0)
-        );
-        assert!(Spool::open(&path, 400).expect("open").is_drained());
-        assert_eq!(spool.append(&group[..1]).expect("append"), 1);
-    }
-}
+#[path = "spool_tests.rs"]
+mod tests;

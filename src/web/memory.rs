@@ -26,12 +26,13 @@ use crate::{
     memory::{Resident, UserKey},
     state::State,
     store::{
-        Ask, Command, Done, Erased, Upsert, Upserted,
+        Ask, Command, Done, Erased, Erasure, Upsert, Upserted,
         extraction::{Write, Written},
     },
 };
 use actix_web::web;
 pub(super) use preferences::{Slots, slots};
+use serde::Serialize;
 pub(super) use shown::values;
 pub use shown::{Detailed, Shown};
 use std::{sync::Arc, time::Duration};
@@ -126,42 +127,60 @@ async fn learning(graph: &Graph, user: &str, write: Write) -> Result<Written, Er
     written(&graph.state, graph.memory.ask(command)).await
 }
 
-/// Erases all of a user.
-pub(super) async fn forget(
-    state: &State,
-    memory: &MemoryPort,
-    user: UserKey,
-) -> Result<Erased, Error> {
-    erase(state, memory, user, None).await
+/// How an erase ended.
+pub(super) enum Ended {
+    /// All of it is done.
+    Erased(Erased),
+    /// It is going to be.
+    Pending(Pending),
+}
+
+/// An erase that waits until the store is back.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Pending {
+    /// `pending`
+    status: &'static str,
+    /// Write-backs that were waiting for the store, and are gone.
+    spool: u64,
+    /// Detached tasks that are gone, with their answers.
+    tasks: u64,
 }
 
 /// Erases all of a user; with `on_version` only if their profile is at it.
 pub(super) async fn erase(
     state: &State,
     memory: &MemoryPort,
-    user: UserKey,
+    user: &str,
     on_version: Option<u64>,
-) -> Result<Erased, Error> {
-    let ask = Ask::Erase(user.clone(), on_version);
-    let mut erased = match &state.remote {
-        None => erased(private(memory, ask).await)?,
+    acting: &audit::Acting,
+) -> Result<Ended, Error> {
+    let key = UserKey::local(user);
+    let ask = Ask::Erase(Arc::new(Erasure {
+        user: key.clone(),
+        on_version,
+        asked_ms: None,
+        deed: acting.deed(state, user, "erase all"),
+    }));
+    let (done, there) = match &state.remote {
+        None => (private(memory, ask).await, 0),
         Some(_) if on_version.is_some() => return Err(not_here()),
         Some(remote) => {
             let memory = memory.clone();
             let here = async move { private(&memory, ask).await };
-            let (here, there) = remote.erase(&user, here).await?;
-            let mut erased = erased(here)?;
-            erased.profile += there;
-            erased
+            remote.erase(&key, here).await?
         }
     };
-    erased.tasks = state.tasks.erase(&user.user);
-    Ok(erased)
-}
-
-fn erased(done: Result<Done, Error>) -> Result<Erased, Error> {
     match done? {
-        Done::Erased(erased) => Ok(erased),
+        Done::Erased(mut erased) => {
+            erased.profile += there;
+            erased.tasks = state.tasks.erase(user);
+            Ok(Ended::Erased(erased))
+        }
+        Done::ErasePending(spool) => Ok(Ended::Pending(Pending {
+            status: "pending",
+            spool,
+            tasks: state.tasks.erase(user),
+        })),
         _ => Err(Error::Crashed("memory")),
     }
 }

@@ -5,7 +5,7 @@ use sundynix::{
     config::Config,
     error::Error,
     memory::{Ack, Profile, Resident, Residents, TurnStatus, UserKey, Writeback},
-    store::{Ask, Command, Done, Erased, Store, Upsert},
+    store::{Ask, Command, Done, Erased, Erasure, Store, Upsert},
 };
 use tokio::sync::oneshot;
 
@@ -92,8 +92,7 @@ impl Open {
     pub async fn erase(&self, user: &str) -> Erased {
         for _ in 0..PATIENCE {
             let (reply, answer) = oneshot::channel();
-            let ask = Ask::Erase(UserKey::local(user), None);
-            self.store.enqueue(Command::Privacy(ask, reply));
+            self.store.enqueue(Command::Privacy(erasing(user), reply));
             match answer.await.expect("an answer") {
                 Err(Error::StoreDown) => self.store_is_up().await,
                 Ok(Done::Erased(erased)) => return erased,
@@ -138,6 +137,15 @@ impl Open {
             .map(|t| (t.id.to_string(), t.answer.to_string()))
             .collect()
     }
+}
+
+pub fn erasing(user: &str) -> Ask {
+    Ask::Erase(Arc::new(Erasure {
+        user: UserKey::local(user),
+        on_version: None,
+        asked_ms: None,
+        deed: None,
+    }))
 }
 
 impl Drop for Open {

@@ -157,7 +157,7 @@ pub struct Hit {
 }
 
 /// What `memory_delete` answers.
-#[derive(Serialize, JsonSchema)]
+#[derive(Default, Serialize, JsonSchema)]
 pub struct Deleted {
     /// What is still known of the user: topic → key → value.
     pub profile: Topics,
@@ -165,6 +165,9 @@ pub struct Deleted {
     pub version: u64,
     /// How many values were removed.
     pub removed: u64,
+    /// The store is down: all of it is erased before it is used again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
 }
 
 /// The arguments of a call, and the user it is for: the one of the header, else of the argument.

@@ -16,7 +16,7 @@ use crate::{
     state::State,
     store::{SaidIn, Upsert, Upserted, now_ms, pages::HistoryWanted},
     web::memory::{
-        Slots, forget, history, known, page,
+        Ended, Slots, erase, history, known, page,
         search::{Search, find},
         slots, values, write,
     },
@@ -145,26 +145,24 @@ impl Memory {
 
     async fn delete(
         &self,
-        (asked, user): (Delete, String),
+        (asked, name): (Delete, String),
         caller: &Caller,
     ) -> Result<Value, Error> {
-        let action = match asked.everything {
-            true => "erase all",
-            false => "delete value",
-        };
-        let acting = &caller.acting;
-        acting
-            .note(&self.state, &self.memory, &user, action)
-            .await?;
-        let user = UserKey::local(&user);
+        let (state, memory, acting) = (&self.state, &self.memory, &caller.acting);
+        let user = UserKey::local(&name);
         let removed = match (asked.topic, asked.key, asked.everything) {
-            (None, None, true) => {
-                forget(&self.state, &self.memory, user.clone())
-                    .await?
-                    .profile
-            }
+            (None, None, true) => match erase(state, memory, &name, None, acting).await? {
+                Ended::Erased(erased) => erased.profile,
+                Ended::Pending(_) => {
+                    return told(&Deleted {
+                        pending: true,
+                        ..Deleted::default()
+                    });
+                }
+            },
             (Some(topic), key, false) => {
-                let resident = known(&self.state, &user).await?;
+                acting.note(state, memory, &name, "delete value").await?;
+                let resident = known(state, &user).await?;
                 let mut meant = Slots::new();
                 for (at, slot) in &resident.profile.slots {
                     let named = at.0 == topic && key.as_ref().is_none_or(|key| at.1 == *key);
@@ -181,12 +179,13 @@ impl Memory {
                 return Err(Error::invalid("topic", detail));
             }
         };
-        let resident = known(&self.state, &user).await?;
+        let resident = known(state, &user).await?;
         let profile = &resident.profile;
         told(&Deleted {
             profile: topics(profile),
             version: profile.version,
             removed,
+            pending: false,
         })
     }
 

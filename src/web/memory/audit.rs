@@ -47,19 +47,24 @@ impl Acting {
         user: &str,
         action: &'static str,
     ) -> Result<(), Error> {
-        let Some(actor) = self.actor.clone().filter(|actor| actor != user) else {
+        let Some(deed) = self.deed(state, user, action) else {
             return Ok(());
         };
-        let deed = Deed {
-            actor,
-            request_id: self.request_id.to_string(),
-            action,
-            subject: subject(state, user),
-        };
-        match private(memory, Ask::Note(Arc::new(deed))).await? {
+        match private(memory, Ask::Note(deed)).await? {
             Done::Kept => Ok(()),
             _ => Err(Error::Crashed("memory")),
         }
+    }
+
+    /// The note itself, where it is for another.
+    pub fn deed(&self, state: &State, user: &str, action: &'static str) -> Option<Arc<Deed>> {
+        let actor = self.actor.clone().filter(|actor| actor != user)?;
+        Some(Arc::new(Deed {
+            actor,
+            request_id: self.request_id.to_string(),
+            action: action.into(),
+            subject: subject(state, user),
+        }))
     }
 }
 

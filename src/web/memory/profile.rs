@@ -1,7 +1,7 @@
 //! `/api/v1/memory` itself: the profile, read, set and removed; and the end of all that is known.
 
 use super::{
-    Detailed, Shown, Slots, audit,
+    Detailed, Ended, Pending, Shown, Slots, audit,
     etag::{is_known, on_version, tag},
     known,
     page::as_of,
@@ -177,12 +177,16 @@ async fn change(
     delete, path = "/api/v1/memory", tag = "memory", operation_id = "erase_memory",
     summary = "Erase all of the user",
     description = "Profile, history, turns, what waits for them, quarantine, ledger, detached tasks; and what is \
-        still under way. The user's id and version stay, and a wish not to be remembered; a consent does not.",
+        still under way. While the store is down it waits, in the order of what was said, and survives a crash; \
+        with `If-Match` it does not. The user's id and version stay, and a wish not to be remembered; a consent does not.",
     params(
         Known,
         ("If-Match" = Option<String>, Header, pattern = r#"^((W/)?"\d+"|\*)$"#, description = "Only if the profile is still at this version"),
     ),
-    responses((status = 200, description = "What was erased, in numbers", body = Erased)),
+    responses(
+        (status = 200, description = "What was erased, in numbers", body = Erased),
+        (status = 202, description = "The store is down. The erase is kept, and done before the store is used again", body = Pending),
+    ),
 )]
 pub async fn erase(req: HttpRequest) -> Result<HttpResponse, Fault> {
     let graph = graph(&req);
@@ -190,10 +194,12 @@ pub async fn erase(req: HttpRequest) -> Result<HttpResponse, Fault> {
         Query::read(&req, &[])?;
         let user = identity::some_user(&req)?;
         let on_version = on_version(&req)?;
-        audit::note(&graph, &req, &user, "erase all").await?;
-        let key = UserKey::local(&user);
-        let erased = super::erase(&graph.state, &graph.memory, key, on_version).await?;
-        Ok(HttpResponse::Ok().json(erased))
+        let acting = audit::Acting::of(&req)?;
+        let ended = super::erase(&graph.state, &graph.memory, &user, on_version, &acting).await?;
+        Ok(match ended {
+            Ended::Erased(erased) => HttpResponse::Ok().json(erased),
+            Ended::Pending(pending) => HttpResponse::Accepted().json(pending),
+        })
     };
     erasing.await.map_err(Fault::native)
 }
