@@ -1,7 +1,8 @@
 //! What only shows from the inside: a committer that crashes, and what a write costs.
 
 use super::*;
-use crate::memory::{TurnStatus, Writeback};
+use crate::memory::{Ack, TurnStatus, Writeback};
+use tokio::sync::oneshot;
 
 fn open(dir: &tempfile::TempDir, group: usize) -> Store {
     let mut config = Config::default();
