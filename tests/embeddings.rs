@@ -2,6 +2,10 @@
 //! another replica; whatever becomes of the embedding model, nobody waits for it and nothing is
 //! lost; and what is erased takes its vectors along.
 
+#[path = "embeddings/kept.rs"]
+mod kept;
+#[path = "embeddings/others_first.rs"]
+mod others_first;
 #[path = "embeddings/trouble.rs"]
 mod trouble;
 

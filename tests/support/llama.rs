@@ -22,10 +22,20 @@ pub struct Llama {
 impl Llama {
     /// Starts one on a free port; it serves two requests at once.
     pub async fn start() -> Self {
+        Llama::serve(&[]).await
+    }
+
+    /// One that has embeddings as well.
+    pub async fn with_embeddings() -> Self {
+        Llama::serve(&["embeddings"]).await
+    }
+
+    async fn serve(options: &[&str]) -> Self {
         let mut command = python::script("llama/serve.py");
         // It ends when its stdin closes: with this process, however that ends.
         command
             .arg(model().await)
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());

@@ -1,4 +1,4 @@
-"""Serves a GGUF with llama.cpp's own HTTP server on loopback, until stdin closes: serve.py MODEL.gguf"""
+"""Serves a GGUF with llama.cpp's own HTTP server on loopback, until stdin closes: serve.py MODEL.gguf [embeddings]"""
 import sys
 
 import xllamacpp
@@ -13,6 +13,9 @@ params.cpuparams.n_threads = 1
 params.warmup = False
 params.endpoint_metrics = True
 params.model_alias = {"tiny"}
+if "embeddings" in sys.argv:
+    params.embedding = True
+    params.pooling_type = 1  # the mean
 server = xllamacpp.Server(params)
 print("listening", server.listening_address, flush=True)
 sys.stdin.read()
