@@ -92,9 +92,8 @@ impl Standing {
         (last.failing, last.waits) = (false, None);
     }
 
-    pub(super) fn refused(&self) {
-        self.refused.fetch_add(1, Relaxed);
-        self.texts.fetch_sub(1, Relaxed);
+    pub(super) fn refused(&self, texts: usize) {
+        self.refused.fetch_add(texts as u64, Relaxed);
     }
 
     pub(super) fn failed(&self, why: &str) {

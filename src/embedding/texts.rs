@@ -9,7 +9,7 @@ use super::{
 use crate::{
     actors::memory::MemoryPort,
     config::EmbeddingsConfig,
-    memory::{TurnId, Unembedded, UserKey, beginning},
+    memory::{TurnId, Unembedded, UserKey, Vector, beginning},
     state::State,
     store::{
         Command,
@@ -187,7 +187,8 @@ impl Worker<'_> {
             let refused = match self.asker.texts(&shown.collect::<Vec<_>>()).await {
                 Ok(vectors) => {
                     let vectors = vectors.into_iter().map(Some);
-                    self.write(part.into_iter().zip(vectors).collect()).await?;
+                    let texts = part.into_iter().zip(vectors).collect();
+                    self.standing.embedded(self.write(texts).await?);
                     continue;
                 }
                 Err(Trouble::Later(why)) => return self.later(why),
@@ -211,8 +212,8 @@ impl Worker<'_> {
             } else if let Some(text) = part.pop() {
                 if refused || struck(strikes, &text) {
                     tracing::warn!("the embedding model does not take a text; it is put aside");
-                    self.write(vec![(text, None)]).await?;
-                    self.standing.refused();
+                    let texts = vec![(text, None)];
+                    self.standing.refused(self.write(texts).await?);
                 } else {
                     done = Err(Stop::Failed);
                 }
@@ -226,15 +227,13 @@ impl Worker<'_> {
         Err(Stop::Later)
     }
 
-    async fn write(&self, texts: Vec<(Text, Option<crate::memory::Vector>)>) -> Result<(), Stop> {
+    /// How many of them are still there.
+    async fn write(&self, texts: Vec<(Text, Option<Vector>)>) -> Result<usize, Stop> {
         let model = self.unembedded.model.clone();
         let embedded = Arc::new(Embedded { model, texts });
         let command = |reply| Command::Embed(embedded.clone(), reply);
         match self.memory.ask(command).await {
-            Some(Ok(kept)) => {
-                self.standing.embedded(kept);
-                Ok(())
-            }
+            Some(Ok(kept)) => Ok(kept),
             _ => Err(Stop::Failed),
         }
     }

@@ -41,16 +41,16 @@ async fn nobody_waits_for_texts_and_texts_wait_for_everybody() {
     embedded(&app, 6).await;
     assert_eq!(health(&app).await["failures"], 0);
 
-    // While somebody waits nothing is asked.
+    // While somebody waits nothing is asked. (Nothing is known of these two: no question is.)
     let gate = Gate::new();
     let before = embeddings(&upstream);
     let slow = |seen: Script| [vec![Step::Pause(gate.clone())], seen].concat();
     let whole = crate::support::upstream::sse(&crate::support::upstream::chat_events("m", &["a"]));
     upstream.script(slow(whole.clone())).script(slow(whole));
     let (one, two) = (app.client(), app.client());
-    let first = tokio::spawn(async move { one.ask("bob", "one").await });
+    let first = tokio::spawn(async move { one.ask("lee", "one").await });
     upstream.until(|log| log.paused == 2).await;
-    let second = tokio::spawn(async move { two.ask("eve", "two").await });
+    let second = tokio::spawn(async move { two.ask("mia", "two").await });
     app.until(|| app.state.pool.is_crowded(None)).await;
     import(&app, "kim", &SAID).await;
     until(&app, |now| now["waits_for"] == "users to be served").await;
