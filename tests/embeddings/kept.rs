@@ -49,7 +49,7 @@ async fn has(open: &Open, user: &str) -> Vec<(TurnId, bool, Option<Vector>)> {
     let of = UserKey::local(user);
     let read = open
         .store
-        .reading(move |db| async move { vectors(&db, &of, "m", 0).await });
+        .reading(move |db| async move { vectors(&db, &of, "m", 0, -1).await });
     read.await.expect("read")
 }
 
