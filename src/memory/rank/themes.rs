@@ -13,11 +13,22 @@ pub(super) struct Themes {
     pub(super) time: Term,
 }
 
-/// One theme a line; read once. The last line holds the words that say when.
+/// One theme a line. A word of three characters or more counts by each pair in it, so those whose
+/// pairs mean something else stand there as the pair that does not.
+const FILES: [&str; 6] = [
+    include_str!("themes/basics.txt"),
+    include_str!("themes/body.txt"),
+    include_str!("themes/people.txt"),
+    include_str!("themes/work.txt"),
+    include_str!("themes/home.txt"),
+    include_str!("themes/when.txt"),
+];
+
+/// Read once. The last line holds the words that say when.
 pub(super) static THEMES: LazyLock<Themes> = LazyLock::new(|| {
     let mut of = TermMap::<Vec<Term>>::default();
     let mut time = 0;
-    for (number, line) in (0..).zip(include_str!("themes.txt").lines()) {
+    for (number, line) in (0..).zip(FILES.iter().flat_map(|file| file.lines())) {
         time = token::theme_term(number);
         for term in line.split_whitespace().flat_map(word) {
             let themes = of.entry(term).or_default();

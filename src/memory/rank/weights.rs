@@ -24,7 +24,7 @@ pub(crate) struct Weights {
     pub(crate) theme_cjk: f32,
     /// The same where the text tells rather than asks, as most of a chat does.
     pub(crate) chat_theme: f32,
-    /// And there in Chinese, Japanese or Korean, where a chat touches very many themes.
+    /// And there in Chinese, Japanese or Korean.
     pub(crate) chat_theme_cjk: f32,
     /// A theme reached through a single character, which may mean something else.
     pub(crate) theme_char: f32,
@@ -64,7 +64,7 @@ impl Default for Weights {
             theme: 0.5,
             theme_cjk: 1.2,
             chat_theme: 0.7,
-            chat_theme_cjk: 0.1,
+            chat_theme_cjk: 0.6,
             theme_char: 0.5,
             when: 0.7,
             coverage: 0.5,
