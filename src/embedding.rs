@@ -12,7 +12,7 @@ pub use standing::{EmbeddingHealth, Standing};
 use crate::{
     actors::memory::MemoryPort,
     config::EmbeddingsConfig,
-    memory::{Meant, MemoryMode, Resident, Vector, beginning, is_wide},
+    memory::{Meant, MemoryMode, Resident, UserKey, Vector, beginning, est_tokens, is_wide},
     state::State,
 };
 use ask::Asker;
@@ -85,6 +85,7 @@ impl Embedding {
 /// compare with, or nobody says in time; then the question goes by its words.
 pub async fn meant(
     state: &State,
+    user: &UserKey,
     resident: &Resident,
     question: &str,
     within: Duration,
@@ -94,7 +95,10 @@ pub async fn meant(
     if mode == MemoryMode::Off || !resident.memories.have_vectors() {
         return None;
     }
-    embedding.meant(question, within).await
+    let meant = embedding.meant(question, within).await?;
+    let tokens = est_tokens(question).min(embedding.config.max_tokens);
+    state.store.asked(user, tokens);
+    Some(meant)
 }
 
 /// Runs until it is dropped. Must be on an actix runtime: it has connections of its own.

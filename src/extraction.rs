@@ -188,7 +188,7 @@ impl<'a> Extractor<'a> {
         let spent = today
             .map_err(|_| PAUSE)?
             .iter()
-            .map(Spending::on_calls)
+            .map(Spending::on_extraction)
             .sum::<i64>();
         Ok(spent.unsigned_abs() >= cap)
     }

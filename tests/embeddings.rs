@@ -195,9 +195,21 @@ async fn another_replica_finds_it_too() {
     // Both know the user before there is anything to know.
     assert!(search(&two, "ada", "zonk").await.is_empty());
     import(&one, "ada", &SAID).await;
+    // And perhaps what was said, before it is known what it means.
+    search(&two, "ada", "zonk").await;
     embedded(&one, 4).await;
     is_found_by_meaning(&one).await;
     is_found_by_meaning(&two).await;
+    // What was embedded is in the ledger at once, a question a little later.
+    for _ in 0..1_500 {
+        let ledger = one.call("GET", "/api/v1/memory/ledger", "ada", None).await;
+        let day = ledger.json::<Value>().await.unwrap()["days"][0].clone();
+        assert!(day["embedded_tokens"].as_u64().unwrap() > 0, "{day}");
+        if day["embeddings"].as_u64().unwrap() >= 3 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     let erased = two.call("DELETE", "/api/v1/memory", "ada", None).await;
     let erased: Value = erased.json().await.unwrap();
     assert_eq!(erased["embeddings"], 4, "{erased}");

@@ -116,7 +116,8 @@ impl Handler<Turn<Asked>> for RecallActor {
                                 // What is left is shared with the ranking.
                                 let left = by.saturating_duration_since(Instant::now());
                                 asking.meant =
-                                    meant(&state, &resident, &asking.text, left * 2 / 3).await;
+                                    meant(&state, &user, &resident, &asking.text, left * 2 / 3)
+                                        .await;
                             }
                             rank(resident, asking).await
                         };

@@ -7,11 +7,14 @@ use super::{
     committer::Committer,
     database::Database,
     entity::{embedding, turn, user},
+    ledger::{Cost, spend},
     rows::{OfUser, lock_users},
 };
 use crate::{
     error::Error,
-    memory::{INDEXED_TURNS, MemoryMode, Settings, TurnId, UserKey, Vector},
+    memory::{
+        INDEXED_TURNS, MemoryMode, Settings, TurnId, UserKey, Vector, est_tokens, extract::Spent,
+    },
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
@@ -171,7 +174,7 @@ async fn query(
 /// Each user's mark after the write, and which of the texts were kept.
 type Kept = Vec<(UserKey, i64, Vec<usize>)>;
 
-async fn write(db: &Database, embedded: &Embedded) -> Result<Kept, DbErr> {
+async fn write(db: &Database, embedded: &Embedded, day: i64) -> Result<Kept, DbErr> {
     let mut of_user: BTreeMap<&UserKey, Vec<usize>> = BTreeMap::new();
     for (at, (text, _)) in embedded.texts.iter().enumerate() {
         of_user.entry(&text.user).or_default().push(at);
@@ -188,6 +191,15 @@ async fn write(db: &Database, embedded: &Embedded) -> Result<Kept, DbErr> {
                 .get(&*text.turn)
                 .is_some_and(|sides| sides[usize::from(text.answer)] == *text.text)
         });
+        let tokens = texts
+            .iter()
+            .map(|&at| est_tokens(&embedded.texts[at].0.text));
+        let spent = Spent {
+            calls: u64::from(!texts.is_empty()),
+            prompt: tokens.sum::<usize>() as u64,
+            completion: 0,
+        };
+        spend(&tx, user, day, Cost::Embedding, spent).await?;
         rows.extend(texts.iter().map(|&at| self::row(embedded, at, row.mark)));
         kept.push((user.clone(), row.mark, texts));
     }
@@ -264,10 +276,10 @@ impl Committer {
         embedded: &Arc<Embedded>,
         until: Instant,
     ) -> Result<Result<usize, Error>, Failure> {
-        let ours = embedded.clone();
+        let (ours, day) = (embedded.clone(), self.shared.rules.clock.day());
         let done = self.attempt(until, move |db| {
             let ours = ours.clone();
-            async move { write(&db, &ours).await }
+            async move { write(&db, &ours, day).await }
         });
         let kept = match done.await {
             Err(Failure::Down) => return Err(Failure::Down),

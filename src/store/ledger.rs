@@ -41,6 +41,8 @@ pub enum Cost {
     Extraction,
     /// What recall put into prompts; a call is a prompt.
     Recall,
+    /// Texts and questions that an embedding model was asked about; a call is a batch, or a question.
+    Embedding,
 }
 
 impl Cost {
@@ -49,6 +51,7 @@ impl Cost {
         match self {
             Cost::Extraction => "extraction",
             Cost::Recall => "recall",
+            Cost::Embedding => "embedding",
         }
     }
 }
@@ -68,12 +71,16 @@ pub struct Spending {
     pub recalls: i64,
     /// Tokens of what was recalled, profile and memories, as they are estimated for the budgets.
     pub recalled_tokens: i64,
+    /// Calls of the embedding model, for what was said and for questions.
+    pub embeddings: i64,
+    /// Tokens of what it was asked, as estimated.
+    pub embedded_tokens: i64,
 }
 
 impl Spending {
-    /// What was spent on calls of memory's own: that is what a cap is for. What is recalled has
-    /// its limit in the budgets of each prompt.
-    pub fn on_calls(&self) -> i64 {
+    /// What was spent on calls of the extraction model: that is what the cap holds back. What is
+    /// recalled has its limit in the budgets of each prompt, and an embedding costs next to nothing.
+    pub fn on_extraction(&self) -> i64 {
         self.prompt_tokens + self.completion_tokens
     }
 
@@ -81,6 +88,9 @@ impl Spending {
         if row.kind == Cost::Recall.name() {
             self.recalls += row.calls;
             self.recalled_tokens += row.prompt_tokens;
+        } else if row.kind == Cost::Embedding.name() {
+            self.embeddings += row.calls;
+            self.embedded_tokens += row.prompt_tokens;
         } else if row.kind == Cost::Extraction.name() {
             self.calls += row.calls;
             self.prompt_tokens += row.prompt_tokens;
@@ -150,14 +160,22 @@ impl Tally {
 impl Store {
     /// Something was recalled into a prompt. Never blocks.
     pub fn recalled(&self, user: &UserKey, tokens: usize) {
+        self.tally(user, Cost::Recall, tokens);
+    }
+
+    /// An embedding model was asked what a question means. Never blocks.
+    pub fn asked(&self, user: &UserKey, tokens: usize) {
+        self.tally(user, Cost::Embedding, tokens);
+    }
+
+    fn tally(&self, user: &UserKey, cost: Cost, tokens: usize) {
         let spent = Spent {
             calls: 1,
             prompt: tokens as u64,
             completion: 0,
         };
         let day = self.shared.rules.clock.day();
-        let item = (user.clone(), day, Cost::Recall);
-        self.shared.tally.note(item, spent);
+        self.shared.tally.note((user.clone(), day, cost), spent);
     }
 
     /// What a user's memory took, the latest day first; from a day (since 1970) on.

@@ -133,7 +133,7 @@ pub async fn find(state: &State, user: &UserKey, asked: Search) -> Result<Vec<Hi
     let memories = resident.memories.clone();
     let text = asked.query.floor_char_boundary(QUERY_BYTES);
     let within = Duration::from_millis(state.config.memory.recall_timeout_ms);
-    let meant = meant(state, &resident, &asked.query[..text], within).await;
+    let meant = meant(state, user, &resident, &asked.query[..text], within).await;
     let ranking = move || {
         let skipped = asked.context.len().saturating_sub(CONTEXT);
         let context: Vec<_> = asked.context[skipped..]
