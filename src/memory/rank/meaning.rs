@@ -9,6 +9,8 @@ use super::Semantic;
 /// With fewer memories than this there is no telling what is usual, for half of them may well be
 /// about the question: then likeness counts from the least, as it is.
 const FEW: usize = 16;
+/// Few that differ by less than this, as one alone does, count as they are.
+const CLOSE: f32 = 0.02;
 /// So many standard deviations above the usual are a gain of 1: more than chance brings about.
 const OUTSTANDING: f32 = 4.0;
 /// A gain below this is chance.
@@ -60,9 +62,10 @@ fn usual(likeness: &[f32]) -> (f32, f32) {
     let mut known: Vec<f32> = known.collect();
     let count = known.len();
     if count < FEW {
-        let least = known.into_iter().fold(1.0, f32::min);
-        let floor = if count < 2 { 0.0 } else { least };
-        return (floor, (1.0 - floor).max(f32::EPSILON));
+        let least = known.iter().copied().fold(1.0, f32::min);
+        let most = known.iter().copied().fold(-1.0, f32::max);
+        let floor = if most - least < CLOSE { 0.0 } else { least };
+        return (floor, 1.0 - floor);
     }
     let mean = known.iter().sum::<f32>() / count as f32;
     let variance = known
