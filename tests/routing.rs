@@ -176,6 +176,42 @@ async fn a_chain_falls_to_another_model_of_the_same_server() {
     }
 }
 
+/// So does one that is asked too much: it rests alone.
+#[tokio::test]
+async fn a_model_that_wants_a_rest_leaves_the_others_of_its_server() {
+    let upstream = Upstream::start();
+    upstream.models(&["qwen-72b", "qwen-7b"]);
+    let later = "HTTP/1.1 429 Later\r\nRetry-After: 50\r\nContent-Length: 0\r\n\r\n";
+    upstream.answers(move |seen| match seen.json()["model"] == "qwen-72b" {
+        true => vec![Step::Write(later.into())],
+        false => ordinary(seen),
+    });
+    let server = BackendConfig {
+        url: upstream.openai(),
+        models: vec!["qwen-72b".into(), "qwen-7b".into()],
+        ..BackendConfig::default()
+    };
+    let smart = alias("smart", &[], &["qwen-72b", "qwen-7b"]);
+    let app = app(vec![server], vec![smart]).await;
+    for attempts in ["2", "1", "1", "1"] {
+        let events = app.chat("ada", chat("smart")).await.unwrap();
+        assert_eq!(events.headers["x-sundynix-attempts"], attempts);
+        events.all().await;
+    }
+    let log = upstream.log();
+    let models: Vec<_> = log
+        .chats()
+        .iter()
+        .map(|c| c.json()["model"].clone())
+        .collect();
+    assert_eq!(
+        models,
+        ["qwen-72b", "qwen-7b", "qwen-7b", "qwen-7b", "qwen-7b"]
+    );
+    let alone = app.chat("ada", chat("qwen-72b")).await.err().unwrap();
+    assert!(alone.starts_with("503"), "{alone}");
+}
+
 /// What cannot be reached is not asked for its other models.
 #[tokio::test]
 async fn a_chain_leaves_a_server_that_is_gone() {
