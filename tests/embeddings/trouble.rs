@@ -169,7 +169,7 @@ async fn a_model_of_other_dimensions_under_the_same_name_is_learnt_anew() {
     let app = spawn_app_in(dir, with(&upstream)).await;
     // The first answer, to a question, tells it; it compares with nothing yet.
     search(&app, "ada", "zonk").await;
-    app.ask("bob", "hi").await.unwrap();
+    app.ask("eve", "hi").await.unwrap();
     embedded(&app, 6).await;
     is_found_by_meaning(&app).await;
 }
