@@ -110,7 +110,7 @@ async fn cut_at_any_event_it_comes_back_and_stops_at_the_end() {
     let plans: Vec<_> = behind.chain(within).chain(["x".to_owned()]).collect();
     let mut browser = browser(&app, &task, &plans).await;
     let seen = browser.result().await;
-    let passed = browser.passed();
+    let passed = browser.all_passed(plans.len()).await;
     for (at, plan) in plans.iter().enumerate() {
         all_once(&seen[at], plan);
         let first = (None, if plan == "x" { 0 } else { 200 });
@@ -141,9 +141,9 @@ async fn what_comes_while_it_is_away_is_there_when_it_is_back() {
         browser.cut(cut).await;
     }
     let seen = browser.result().await;
+    let passed = browser.all_passed(plans.len()).await;
     for (at, plan) in plans.iter().enumerate() {
         all_once(&seen[at], plan);
-        let passed = browser.passed();
         let connections = connections(&passed, plan);
         assert_eq!(connections.last().unwrap().1, 204);
         assert!(
@@ -176,7 +176,7 @@ async fn the_error_of_a_task_is_its_last_event() {
     assert_eq!((&seen[2][0], &seen[2][1]), (&json!("3"), &json!("error")));
     assert!(seen[2][2].as_str().unwrap().contains("out of memory"));
     assert_eq!(
-        connections(&browser.passed(), "2"),
+        connections(&browser.all_passed(1).await, "2"),
         [(None, 200), (Some("2"), 200), (Some("3"), 204)]
     );
 }

@@ -119,8 +119,18 @@ impl Browser {
     }
 
     /// What went through to the server, in order.
-    pub fn passed(&self) -> Vec<Passed> {
+    fn passed(&self) -> Vec<Passed> {
         self.shared.passed.borrow().clone()
+    }
+
+    /// The same, once so many readers have been told that there is no more: the page may know of it
+    /// before it is noted here.
+    pub async fn all_passed(&self, readers: usize) -> Vec<Passed> {
+        let told = |all: &Vec<Passed>| all.iter().filter(|p| p.status == 204).count() >= readers;
+        let mut passed = self.shared.passed.subscribe();
+        let waited = timeout(PATIENCE, passed.wait_for(told)).await.is_ok();
+        assert!(waited, "only {:?}", self.passed());
+        self.passed()
     }
 
     /// Waits until so many requests have gone through and come to their end.
