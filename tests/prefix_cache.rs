@@ -41,6 +41,8 @@ fn at(upstream: &Upstream, url: &str) -> impl FnOnce(&mut Config) {
         config.store.url = url;
         config.backend = vec![BackendConfig {
             url: backend,
+            // Not asked for: a server that has just started may not know yet what is served.
+            models: vec!["m".into()],
             ..BackendConfig::default()
         }];
     }
