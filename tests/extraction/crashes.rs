@@ -72,6 +72,8 @@ async fn survives(env: &[(&str, &str)], url: impl Fn(&Process) -> String) {
     let backends = format!("simulator,{}", reader.openai());
     let mut env = env.to_vec();
     env.push(("SUNDYNIX_BACKENDS", &backends));
+    // On a busy machine a commit may take its time.
+    env.push(("SUNDYNIX_STORE__ACK_TIMEOUT_MS", "20000"));
     let args = [
         "pool.default_model=simulator",
         "memory.extract.model=reader",
