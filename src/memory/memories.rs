@@ -4,49 +4,26 @@
 
 use super::{
     KeptTurn, Sight, TurnId,
-    history::{Told, history_tokens, told},
-    rank::{Doc, Explain, Index, Query, Semantic},
-    vector::{Meant, Vector, Vectors},
+    documents::Documents,
+    history::{Told, told},
+    picks::Picks,
+    rank::{Explain, Query, Semantic},
+    vector::{Meant, Vector},
 };
-use crate::prompt::RecalledTurn;
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
     fmt,
-    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-/// The newest turns of a user that are searched.
-pub const INDEXED_TURNS: usize = 20_000;
 /// From so many documents on a search is work for the blocking pool.
 const MANY: usize = 1_000;
-/// A replaced document leaves its number empty, until so many are, and a quarter of all.
-const EMPTY: usize = 64;
-
-/// Tool loops that may be going on at the same time.
-const PICKS: usize = 16;
 
 /// See the file's head.
 #[derive(Default)]
 pub struct Memories {
-    kept: RwLock<Kept>,
-    /// What the first steps of tool loops recalled. Later ones would choose the same again, but
-    /// for what was under way while the first one chose: a turn, or what a text means.
-    picks: Mutex<VecDeque<(TurnId, Vec<RecalledTurn>)>>,
-}
-
-#[derive(Default)]
-struct Kept {
-    index: Index,
-    /// The turn of each document, by its number.
-    turns: Vec<Arc<KeptTurn>>,
-    /// And what it takes as history.
-    tokens: Vec<u32>,
-    /// Each turn's documents.
-    places: HashMap<TurnId, Vec<usize>>,
-    /// What documents mean; empty where nobody says.
-    vectors: Vectors,
-    /// What the index took when it was made, and a guess at what was added since.
-    bytes: usize,
+    kept: RwLock<Documents>,
+    /// What the first steps of tool loops recalled.
+    pub picks: Picks,
 }
 
 /// A turn that matters to what is asked.
@@ -65,12 +42,12 @@ pub struct Ranked {
 impl Memories {
     /// Makes the index of these turns, in the order of time.
     pub fn of<'a>(turns: impl IntoIterator<Item = &'a Arc<KeptTurn>>) -> Self {
-        let mut kept = Kept::default();
+        let mut kept = Documents::default();
         turns.into_iter().for_each(|turn| kept.add(turn));
         kept.bytes = kept.index.bytes();
         Memories {
             kept: RwLock::new(kept),
-            picks: Mutex::default(),
+            picks: Picks::default(),
         }
     }
 
@@ -78,10 +55,7 @@ impl Memories {
     pub fn remember(&self, turn: &Arc<KeptTurn>) {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         kept.add(turn);
-        let empty = kept.turns.len() - kept.index.len();
-        if empty > EMPTY.max(kept.turns.len() / 4) || kept.places.len() > most() {
-            kept.rebuild();
-        }
+        kept.tidy();
     }
 
     /// How many documents there are.
@@ -195,125 +169,8 @@ impl Memories {
         own.max()
     }
 
-    /// What a turn's first step recalled, if it was here and not too long ago.
-    pub fn picked(&self, turn: &TurnId) -> Option<Vec<RecalledTurn>> {
-        let picks = self.picks.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = picks.iter().find(|(id, _)| id == turn);
-        found.map(|(_, picked)| picked.clone())
-    }
-
-    /// Notes what a turn's first step recalled.
-    pub fn note_picked(&self, turn: &TurnId, picked: Vec<RecalledTurn>) {
-        let mut picks = self.picks.lock().unwrap_or_else(PoisonError::into_inner);
-        picks.retain(|(id, _)| id != turn);
-        picks.push_back((turn.clone(), picked));
-        if picks.len() > PICKS {
-            picks.pop_front();
-        }
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Kept> {
+    fn read(&self) -> RwLockReadGuard<'_, Documents> {
         self.kept.read().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Beyond the cap a little grows, so that not every turn makes the index anew.
-const fn most() -> usize {
-    INDEXED_TURNS + INDEXED_TURNS / 10
-}
-
-impl Kept {
-    /// The documents of the turn that asks.
-    fn own(&self, sight: &Sight) -> impl Iterator<Item = usize> {
-        let docs = self.index.session_docs(&sight.conversation).iter();
-        let docs = docs.map(|&doc| doc as usize);
-        docs.filter(|&doc| sight.is(&self.turns[doc]))
-    }
-
-    /// The documents that it does not see.
-    fn hidden(&self, sight: &Sight) -> Vec<usize> {
-        match sight.began_ms {
-            None => self.own(sight).collect(),
-            Some(_) => {
-                let all = 0..self.turns.len();
-                all.filter(|&doc| !sight.sees(&self.turns[doc])).collect()
-            }
-        }
-    }
-
-    fn add(&mut self, turn: &Arc<KeptTurn>) {
-        let user = if turn.role.is_empty() {
-            "user"
-        } else {
-            &*turn.role
-        };
-        let mut sides = vec![(user, &turn.query), ("assistant", &turn.answer)];
-        sides.retain(|(_, text)| !text.is_empty());
-        let tokens = u32::try_from(history_tokens(turn)).unwrap_or(u32::MAX);
-        let mut places = Vec::new();
-        for place in self.places.remove(&turn.id).unwrap_or_default() {
-            // A side that is there already stays.
-            let doc = self.index.doc(place);
-            let same = doc.is_some_and(|doc| {
-                let same =
-                    |(role, text): &(&str, &Arc<str>)| *role == &*doc.role && **text == doc.text;
-                let at = sides.iter().position(same);
-                at.map(|at| sides.remove(at)).is_some()
-            });
-            self.turns[place] = turn.clone();
-            self.tokens[place] = tokens;
-            if same {
-                places.push(place);
-            } else {
-                self.index.remove(place);
-                self.vectors.unset(place);
-            }
-        }
-        for (role, text) in sides {
-            places.push(self.turns.len());
-            self.bytes += 6 * text.len() + 200;
-            self.index.push(Doc {
-                id: turn.id.clone(),
-                session: turn.conversation.clone(),
-                at_ms: turn.at_ms,
-                role: role.into(),
-                text: text.clone(),
-            });
-            self.turns.push(turn.clone());
-            self.tokens.push(tokens);
-        }
-        self.places.insert(turn.id.clone(), places);
-    }
-
-    fn embed(&mut self, turn: &TurnId, text: &str, vector: &Vector) {
-        for &place in self.places.get(turn).into_iter().flatten() {
-            if self.index.doc(place).is_some_and(|doc| *doc.text == *text) {
-                self.vectors.set(place, vector);
-            }
-        }
-    }
-
-    /// Makes it anew of the newest turns.
-    fn rebuild(&mut self) {
-        let old = std::mem::take(self);
-        let turns = old.places.values().filter_map(|places| places.first());
-        let mut turns: Vec<_> = turns.map(|&place| old.turns[place].clone()).collect();
-        turns.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
-        let newest = turns.len().saturating_sub(INDEXED_TURNS);
-        for turn in &turns[newest..] {
-            self.add(turn);
-            for &place in &old.places[&turn.id] {
-                if let (Some(doc), Some(vector)) = (old.index.doc(place), old.vectors.get(place)) {
-                    self.embed(&turn.id, &doc.text, &vector);
-                }
-            }
-        }
-        self.bytes = self.index.bytes();
-    }
-
-    fn live(&self) -> HashSet<(&str, &str)> {
-        let doc = |place| self.index.doc(place).map(|doc| (&*doc.id, &*doc.text));
-        (0..self.turns.len()).filter_map(doc).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::memory::TurnStatus;
+use std::collections::HashSet;
 
 fn turn(id: &str, at_ms: i64, query: &str, answer: &str) -> Arc<KeptTurn> {
     Arc::new(KeptTurn {

@@ -1,6 +1,8 @@
 //! What a memory is: who it belongs to, what is said, what is kept of it, and what it teaches.
 //! Nothing here knows SQL, HTTP or actors.
 
+mod asking;
+mod documents;
 mod explicit;
 pub mod extract;
 mod facts;
@@ -9,6 +11,7 @@ mod kept;
 mod learn;
 mod mask;
 mod memories;
+mod picks;
 mod profile;
 pub mod rank;
 mod resident;
@@ -22,21 +25,21 @@ mod undelivered;
 mod unembedded;
 mod vector;
 
+pub use asking::{Answers, Asking, merged};
+pub use documents::INDEXED_TURNS;
 pub use explicit::{Op, Statement, forget_matches, statements};
 pub use facts::{At, Facts, overflows};
 pub use history::{Told, window, within};
 pub use kept::{KEPT_BYTES, KeptText, kept};
 pub use learn::Fact;
 pub use mask::{MASKED, masked};
-pub use memories::{INDEXED_TURNS, Memories, Ranked};
+pub use memories::{Memories, Ranked};
 pub use profile::{Change, Profile, SLOT_NAME_BYTES, Slot, Source};
 pub use rank::Explain;
 pub use resident::{RECENT_TURNS, Resident, Residents};
 pub use rules::{Applied, Held, Rules, Topic};
 pub use screen::suspicious;
-pub use select::{
-    ANSWER_CHARS, Answers, Asking, QUERY_CHARS, Selection, excerpt, merged, query_hash, select,
-};
+pub use select::{ANSWER_CHARS, QUERY_CHARS, Selection, excerpt, query_hash, select};
 pub use settings::Settings;
 pub use sight::Sight;
 pub use undelivered::{Undelivered, Untold};

@@ -143,8 +143,9 @@ impl Index {
         let speaker = self.speaker(&doc.role);
         let docs = &self.sessions[session as usize].docs;
         let said = |&other: &u32| {
-            self.doc(other as usize)
-                .is_some_and(|o| o.at_ms <= doc.at_ms)
+            // Of one time by id, so that the order is the same however they came in.
+            let other = self.doc(other as usize);
+            other.is_some_and(|o| (o.at_ms, &o.id) <= (doc.at_ms, &doc.id))
         };
         let place = docs.partition_point(said);
         let session_entry = &mut self.sessions[session as usize];
