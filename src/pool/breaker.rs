@@ -1,5 +1,6 @@
-//! The breaker of one backend: what its last requests came to decides whether it gets another. A
-//! state machine over outcomes and a time that it is told; it neither waits nor asks anybody.
+//! The breaker of one model at one backend: what its last requests came to decides whether it gets
+//! another. A state machine over outcomes and a time that it is told; it neither waits nor asks
+//! anybody.
 
 use super::window::{WINDOW, Window};
 use crate::config::PoolConfig;
