@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """What it costs to meet a user who is not in memory: reading their turns and indexing them.
 
-Keeps a thousand turns for each of a few users, in sentences that no two share, starts the server
-anew, and asks for each user once (cold) and again (warm). Printed are the medians of the time an
+Imports a thousand memories for each of a few users, the user's and the assistant's in turns, in
+sentences that no two share, starts the server anew, and asks for each user once (cold) and again
+(warm). Printed are the medians of the time an
 answer took and of the CPU that the server spent on it; PostgreSQL's own CPU is not counted.
 
     python3 bench/cold.py                       # a SQLite file
@@ -47,8 +48,8 @@ class Server:
         self.process.wait_ready(self.port, "/readyz")
 
     def post(self, path, user, body, **headers):
-        headers |= {"X-User-ID": f"cold-{user}", "Content-Type": "application/json"}
-        status, said = fetch(self.port, "POST", path, json.dumps(body), headers)
+        headers |= {"X-User-ID": f"cold-{user}", "Content-Type": headers.get("Content-Type", "application/json")}
+        status, said = fetch(self.port, "POST", path, body if isinstance(body, str) else json.dumps(body), headers)
         if status != 200:
             raise SystemExit(f"{path}: {status} {said[:300]}")
         return said
@@ -72,7 +73,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", default="", help="a PostgreSQL URL")
     parser.add_argument("--users", type=int, default=7)
-    parser.add_argument("--turns", type=int, default=1_000)
+    parser.add_argument("--memories", type=int, default=1_000)
     args = parser.parse_args()
     if "SUNDYNIX" not in os.environ:
         subprocess.run(["cargo", "build", "--release", "--locked", "--bin", "sundynix"], cwd=ROOT, check=True)
@@ -81,9 +82,19 @@ def main():
     with tempfile.TemporaryDirectory(dir=HERE / "target", prefix="cold-") as folder:
         folder = pathlib.Path(folder)
         server = Server(folder, args.store)
-        for user, number in itertools.product(range(args.users), range(args.turns)):
-            task = {"query": sentence(number, chance), "conversation": f"c{number // 20}"}
-            server.post("/api/v1/tasks", user, task, Prefer="wait=30", Accept="application/json")
+        for user in range(args.users):
+            items = (
+                {
+                    "id": f"i{number}",
+                    "ts": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60 * (args.memories - number))),
+                    "session": f"c{number // 20}",
+                    "role": ("user", "assistant")[number % 2],
+                    "text": sentence(chance.randrange(2), chance),
+                }
+                for number in range(args.memories)
+            )
+            lines = "\n".join(json.dumps(item) for item in items)
+            server.post("/api/v1/memory/turns", user, lines, **{"Content-Type": "application/x-ndjson"})
         server.process.stop()
         server = Server(folder, args.store)
         # Whoever comes first also opens connections.
@@ -91,7 +102,7 @@ def main():
         cold = [server.search(user) for user in range(args.users)]
         warm = [server.search(user) for user in range(args.users)]
         server.process.stop()
-    print(f"{args.turns} turns, {'PostgreSQL' if args.store else 'SQLite'}, load {os.getloadavg()[0]:.1f}")
+    print(f"{args.memories} memories, {'PostgreSQL' if args.store else 'SQLite'}, load {os.getloadavg()[0]:.1f}")
     print("| | time | CPU |\n|---|--:|--:|")
     for name, rows in ("cold", cold), ("warm", warm):
         took, cpu = (statistics.median(column) for column in zip(*rows))
