@@ -41,7 +41,7 @@ class Server:
         self.port = free_port()
         settings = ["server.workers=1", "telemetry.log=warn", "simulator.first_token_ms=0", "simulator.token_ms=0"]
         settings += [f"store.url={store}"] * bool(store)
-        binary = os.environ.get("SUNDYNIX", ROOT / "target/release/sundynix")
+        binary = pathlib.Path(os.environ.get("SUNDYNIX", ROOT / "target/release/sundynix")).resolve()
         command = [binary, "serve", "--data", folder / "data", "--bind", f"127.0.0.1:{self.port}", "--backend", "simulator"]
         command += itertools.chain.from_iterable(("--set", setting) for setting in settings)
         self.process = Process(command, SERVER_CORE, folder)
