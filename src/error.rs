@@ -48,7 +48,7 @@ pub enum Error {
         limit: usize,
     },
     /// A content type that is not JSON.
-    #[error("send the body as application/json")]
+    #[error("send the body as application/json, lines of it as application/x-ndjson")]
     Media,
     /// `If-Match` names a version that is no longer the newest.
     #[error("the profile is at version {current}; read it again and repeat the change")]

@@ -292,7 +292,7 @@ async fn what_a_caller_can_mend_is_told_by_name_and_repeats_nothing() {
         (
             "memory_upsert",
             json!({"preferences": "secret"}),
-            "preferences: expected a map",
+            "preferences: expected an object",
         ),
         (
             "memory_upsert",

@@ -8,6 +8,12 @@ use super::{Ask, ChatBody, Message, Role};
 const ASKED: &[&str] = &[
     // Open WebUI: title, tags, follow-ups, queries, image prompt, autocompletion
     "### task:",
+    // … title, tags and queries, as they were first
+    "create a concise, 3-5 word phrase with an emoji as a title",
+    "create a concise, 3-5 word phrase as a header for the following",
+    "generate 1-3 broad tags categorizing the main themes of the chat history",
+    "analyze the chat history to determine the necessity of generating search queries",
+    "assess the need for a web search based on the current question",
     // … emoji, merging of answers, choice of tools
     "your task is to reflect the speaker's likely facial expression",
     "you have been provided with a set of responses from various models",
@@ -105,6 +111,10 @@ mod tests {
         assert!(asks(
             "",
             "\n### Task:\nSuggest 3-5 relevant follow-up questions"
+        ));
+        assert!(asks(
+            "",
+            "Create a concise, 3-5 word phrase with an emoji as a title for the previous query."
         ));
         assert!(asks(
             "You are a professional conversation summarizer. Generate a concise title that",

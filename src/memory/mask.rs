@@ -31,16 +31,32 @@ const LOOKS: &[&str] = &[
 const TOLD: &[&str] = &[
     r"(?i:\bbearer) +(?<bearer>[A-Za-z0-9._~+/-]{20,}=*)",
     r"://[^ \t\r\n/:@]{1,64}:(?<url>[^ \t\r\n/@]{1,128})@",
-    r#"(?i:\b(?:api|access|secret|auth)[ _-]?(?:key|token)|\b(?:token|secret))["']? ?(?:[:=]|(?i:is)\b) ?["'`]?(?<key>[A-Za-z0-9._~+/-]{12,}=*)"#,
-    r#"(?i:\b(?:password|passwd|passphrase|passcode|pwd))["']? ?(?:[:=]|(?i:is|was)\b:?) ?["'](?<quoted>[^"'\r\n]{1,128})["']"#,
-    r#"(?i:\b(?:password|passwd|passphrase|passcode|pwd))["']? ?(?:[:=]|(?i:is|was)\b:?) ?(?<password>[!-~]{1,128})"#,
+    r#"(?i:(?:\b|_)(?:api|access|secret|auth)[ _-]?(?:key|token)|(?:\b|_)(?:token|secret))["']? ?(?:[:=]|(?i:is)\b) ?["'`]?(?<key>[A-Za-z0-9._~+/-]{12,}=*)"#,
+    r#"(?i:(?:\b|_)(?:password|passwd|passphrase|passcode|pwd))["']? ?(?:[:=]|(?i:is|was)\b:?) ?["'](?<quoted>[^"'\r\n]{1,128})["']"#,
+    r#"(?i:(?:\b|_)(?:password|passwd|passphrase|passcode|pwd))["']? ?(?:[:=]|(?i:is|was)\b:?) ?(?<password>[!-~]{1,128})"#,
     r"(?i:\bpin)(?i: code| number)? ?(?:[:=]|(?i:is)\b) ?(?<pin>[0-9]{3,12})\b",
     r#"(?:密码|密碼|口令)(?:是|为|為|就是|[:：=])[ :：]*["“「']?(?<mima>[!-~]{3,128})"#,
     r#"我的(?:密码|密碼|口令)(?:是|为|為|就是|[:：])[ :：]*["“「']?(?<han>[一-龥]{2,16})"#,
+    // further from the word, right behind it, or in another language: only what looks made up
+    concat!(
+        r"(?:(?i:(?:\b|_)(?:password|passwd|passphrase|passcode|pwd)) ",
+        r"(?:(?i:(?:for|of|to|at|on) )[^.!?:=\r\n]{1,40}?(?:[:=]|(?i: is| was)\b:?)|è)?",
+        r"|(?i:\b(?:passwort|kennwort))(?:[:=]|(?i: ist| lautet| war)\b:?)",
+        r"|(?i:\bcontrase)ña(?:[:=]|(?i: es| era)\b:?)",
+        r"|(?i:\bmot de passe)(?: ?[:=]|(?i: est)\b:?)",
+        r"|(?i:\bsenha)(?:[:=]| é:?)",
+        r"|[Пп]ароль ?(?:[:=—-])?",
+        r"|パスワード ?(?:は|[:：=])",
+        r"|비밀번호 ?(?:는|은|[:：=])",
+        r#") ?["'「『]?(?<made>[!-~]{4,128})"#,
+    ),
 ];
 
 /// A number that may be a card's: [`is_card`] decides.
 const CARD: &str = r"\b(?<card>[3-6][0-9](?:[ -]?[0-9]){11,17})\b";
+
+/// The same as a Chinese or Japanese keyboard may write it.
+const WIDE_CARD: &str = r"(?<wide>[３-６](?:[ 　－-]?[０-９]){12,18})";
 
 /// What people say of a password instead of telling it.
 const NO_PASSWORD: &str = "\
@@ -59,7 +75,7 @@ const NO_MIMA: [&str; 26] = [
 ];
 
 static RULES: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let rules = LOOKS.iter().chain(TOLD).chain([&CARD]);
+    let rules = LOOKS.iter().chain(TOLD).chain([&CARD, &WIDE_CARD]);
     let rules: Vec<_> = rules.map(|rule| format!("(?:{})", ascii(rule))).collect();
     Regex::new(&rules.join("|")).ok()
 });
@@ -67,8 +83,8 @@ static RULES: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// A cheap look before: no text without one of these, or of a card's digits, holds a secret.
 static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let signs = "sk-|sk_|rk_|rk-|pk_|pk-|ghp_|gho_|ghu_|ghs_|ghr_|github_pat_|glpat-|xox|hf_|npm_\
-        |AKIA|ASIA|AIza|eyJ|PRIVATE KEY|://|密码|密碼|口令\
-        |(?i-u:bearer|token|secret|key|passw|passp|passc|pwd|pin)";
+        |AKIA|ASIA|AIza|eyJ|PRIVATE KEY|://|密码|密碼|口令|パスワード|비밀번호|ароль|[０-９]\
+        |(?i-u:bearer|token|secret|key|passw|passp|passc|pwd|pin|kennwort|contrase|mot de passe|senha)";
     Regex::new(signs).ok()
 });
 
@@ -95,7 +111,8 @@ pub fn masked(text: &str) -> Cow<'_, str> {
         let (named, secret) = (|name| found.name(name), group.as_str());
         let is_one = match secret {
             _ if secret.starts_with(MASKED) => false,
-            _ if named("card").is_some() => is_card(secret),
+            _ if named("card").or(named("wide")).is_some() => is_card(secret),
+            _ if named("made").is_some() => is_made(secret),
             _ if named("password").is_some() => is_password(secret),
             _ if named("han").is_some() => !NO_MIMA.iter().any(|w| secret.starts_with(w)),
             _ if named("key").is_some() => secret.bytes().any(|b| b.is_ascii_digit()),
@@ -113,7 +130,7 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 
 /// By its length, its issuer's first digits and its check digit.
 fn is_card(text: &str) -> bool {
-    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
+    let digits: Vec<u32> = text.chars().filter_map(digit).collect();
     let issued = matches!(
         (&digits[..], digits.len()),
         ([3, 4 | 7, ..], 15)
@@ -131,6 +148,23 @@ fn is_card(text: &str) -> bool {
             _ => digit * 2 / 10 + digit * 2 % 10,
         });
     issued && sum.sum::<u32>() % 10 == 0
+}
+
+/// Of a number, narrow or wide.
+fn digit(c: char) -> Option<u32> {
+    match c {
+        '０'..='９' => Some(c as u32 - '０' as u32),
+        _ => c.to_digit(10),
+    }
+}
+
+/// Whether a word is made up, as passwords are, rather than one of a language.
+fn is_made(value: &str) -> bool {
+    let word = value.trim_end_matches(|c: char| c.is_ascii_punctuation());
+    let letter = word.bytes().any(|b| b.is_ascii_alphabetic());
+    let odd = |b: u8| b.is_ascii_digit() || b"!@#$%^&*+=~".contains(&b);
+    let link = word.starts_with('/') || word.contains("://");
+    word.len() >= 4 && letter && word.bytes().any(odd) && !link
 }
 
 /// "my password is hunter2", not "my password is wrong".
@@ -188,6 +222,25 @@ mod tests {
                 "Authorization: Bearer [masked]",
             ),
             ("api_key = 'abc123def456ghi'", "api_key = '[masked]'"),
+            ("OPENAI_API_KEY=abc123def456ghi", "OPENAI_API_KEY=[masked]"),
+            ("DB_PASSWORD=s3cr3t", "DB_PASSWORD=[masked]"),
+            ("passwd hunter99x", "passwd [masked]"),
+            (
+                "The password for our wifi is Blue$Fish77, ok",
+                "The password for our wifi is [masked] ok",
+            ),
+            ("la mia password è Gatto22", "la mia password è [masked]"),
+            ("Mein Passwort ist Geheim77", "Mein Passwort ist [masked]"),
+            ("mi contraseña es Secreto55", "mi contraseña es [masked]"),
+            (
+                "mon mot de passe est Chat2024",
+                "mon mot de passe est [masked]",
+            ),
+            ("minha senha é Gato2024", "minha senha é [masked]"),
+            ("мой пароль: Kot2024", "мой пароль: [masked]"),
+            ("パスワードはHimitsu99です", "パスワードは[masked]です"),
+            ("비밀번호는 Bimil99", "비밀번호는 [masked]"),
+            ("卡号４１１１１１１１１１１１１１１１。", "卡号[masked]。"),
         ] {
             assert_eq!(masked(text), wanted, "{text}");
             assert_eq!(masked(wanted), wanted, "again");
@@ -202,6 +255,12 @@ mod tests {
             "my password is too short",
             "我的密码是什么？",
             "密码是多少",
+            "The password for the site is disabled",
+            "password manager's 2nd screen",
+            "the password at https://example.com/2 is gone",
+            "Mein Passwort ist falsch",
+            "パスワードはGoogleで管理しています",
+            "订单１２３４５６７８９０１２３４５６",
             "我的密码是错的",
             "order 1234567890123456",
             "at 1732552464123 ms",

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 const RULES: &[(&str, &str)] = &[
     (
         "overrides instructions",
-        r"\b(?:ignore|disregard|override|bypass|do not follow|don't follow|stop following)\b.{0,40}\b(?:instructions?|prompts?|rules|guidelines|directives?|directions|constraints|everything (?:above|before|you were told)|context above|(?:previous|prior|above|earlier) (?:text|messages?|context))\b|\b(?:forget|neglect|discard|skip|set aside)\b.{0,40}\b(?:instructions|prompts?|guidelines|directives|(?:your|previous|prior|earlier) rules|everything (?:above|before|you were told)|(?:what|whatever) you were told|(?:previous|prior|above|earlier) (?:text|messages?|context))\b",
+        r"\b(?:ignore|disregard|override|bypass|do not follow|don't follow|stop following)\b.{0,40}\b(?:instructions?|prompts?|rules|guidelines|directives?|directions|constraints|everything (?:above|before|you were told)|context above|(?:the|all of the|all|everything) (?:above|preceding)(?:$|[ ]?[.!,;:]| and\b)|(?:previous|prior|above|earlier) (?:text|messages?|context))\b|\b(?:forget|neglect|discard|skip|set aside)\b.{0,40}\b(?:instructions|prompts?|guidelines|directives|(?:your|previous|prior|earlier) rules|everything (?:above|before|you were told)|(?:what|whatever) you were told|(?:previous|prior|above|earlier) (?:text|messages?|context))\b",
     ),
     (
         "overrides instructions",
@@ -26,7 +26,7 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "overrides instructions",
-        r"(?:忽略|无视|無視|不要理会|不理会|绕过|跳过|违反|推翻|覆盖|不要遵守|不再遵守|停止遵守|(?:^|[^要别勿])(?:忘记|忘掉)).{0,12}(?:指令|指示|提示词|规则|規則|设定|限制|命令|约束|要求|系统|以上内容|上述内容|之前的内容|上面的内容)|你?不(?:需要|必|用)(?:再)?(?:遵守|服从)任何",
+        r"(?:忽略|无视|無視|不要理会|不理会|绕过|跳过|违反|推翻|覆盖|不要遵守|不再遵守|停止遵守|(?:^|[^要别勿])(?:忘记|忘掉)).{0,12}(?:指令|指示|提示词|规则|規則|设定|限制|命令|约束|要求|系统|(?:以上|上述|之前|上面|前面)(?:的?所有)?的?(?:内容|提示|话|文字|对话|消息))|你?不(?:需要|必|用)(?:再)?(?:遵守|服从)任何",
     ),
     (
         "overrides instructions",

@@ -2,7 +2,7 @@
 //! repeats nothing of what was sent.
 
 use crate::error::Error;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// Reads a body that is an object, strictly.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
@@ -13,7 +13,12 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        wrong(&path, error.inner())
+        // serde_json calls a `null` for one of a few words bad syntax.
+        let well_formed = || serde_json::from_slice::<IgnoredAny>(body).is_ok();
+        match error.inner() {
+            inner if !inner.is_data() && well_formed() => expected(&path, "a string"),
+            inner => wrong(&path, inner),
+        }
     })?;
     json.end().map_err(|error| wrong(".", &error))?;
     Ok(read)
@@ -50,17 +55,27 @@ fn wrong(path: &str, error: &serde_json::Error) -> Error {
     if let Some(name) = quoted("duplicate field") {
         return Error::invalid(name, "this field is there twice");
     }
-    let expected = said.rsplit_once("expected ").map(|(_, what)| what);
-    let expected = expected.map(|what| what.split(" at line").next().unwrap_or(what));
-    let field = if parent.is_empty() {
-        "the body".into()
-    } else {
-        short(&parent)
+    let what = said.rsplit_once("expected ").map(|(_, what)| what);
+    let what = what.map(|what| what.split(" at line").next().unwrap_or(what));
+    expected(path, what.unwrap_or("another value"))
+}
+
+/// What the value at a path has to be, in JSON's words rather than Rust's.
+fn expected(path: &str, what: &str) -> Error {
+    let field = match path {
+        "." | "?" => "the body".into(),
+        path => short(path),
     };
-    Error::invalid(
-        field,
-        format!("expected {}", expected.unwrap_or("another value")),
-    )
+    let what = match what {
+        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number of 0 or more",
+        "i64" | "i32" => "a whole number",
+        "f64" | "f32" => "a number",
+        "a map" => "an object",
+        "a sequence" => "an array",
+        what if what.starts_with("struct ") => "an object",
+        what => what,
+    };
+    Error::invalid(field, format!("expected {what}"))
 }
 
 /// A path may hold names the caller made up.
@@ -82,6 +97,9 @@ mod tests {
         #[serde(default)]
         #[allow(dead_code)]
         meta: BTreeMap<String, String>,
+        #[serde(default)]
+        #[allow(dead_code)]
+        mode: Option<Vec<crate::config::Mode>>,
     }
 
     #[test]
@@ -99,6 +117,20 @@ mod tests {
             let error = parse::<Body>(body.as_bytes()).unwrap_err();
             assert_eq!(error.field(), Some(field), "{body}: {error}");
             assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_expected_is_said_in_words_of_json() {
+        for (meta, field, detail) in [
+            (r#""meta": []"#, "meta", "expected an object"),
+            (r#""mode": {}"#, "mode", "expected an array"),
+            (r#""mode": [null]"#, "mode[0]", "expected a string"),
+        ] {
+            let body = format!(r#"{{"query": "q", {meta}}}"#);
+            let error = parse::<Body>(body.as_bytes()).unwrap_err();
+            assert_eq!(error.field(), Some(field), "{body}: {error}");
+            assert_eq!(error.to_string(), detail, "{body}");
         }
     }
 }
