@@ -2,7 +2,7 @@
 //! repeats nothing of what was sent.
 
 use crate::error::Error;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 /// Reads a body that is an object, strictly.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
@@ -14,7 +14,7 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         // serde_json calls a `null` for one of a few words bad syntax.
-        let well_formed = || serde_json::from_slice::<IgnoredAny>(body).is_ok();
+        let well_formed = || serde_json::from_slice::<serde_json::Value>(body).is_ok();
         match error.inner() {
             inner if !inner.is_data() && well_formed() => expected(&path, "a string"),
             inner => wrong(&path, inner),
