@@ -131,6 +131,14 @@ async fn what_the_transport_must_refuse_is_refused() {
         ("5", -32600),
         ("{", -32700),
         ("", -32700),
+        ("{}", -32600),
+        (r#"{"jsonrpc": "1.0", "method": "ping"}"#, -32600),
+        (
+            r#"{"jsonrpc": "2.0", "id": null, "method": "ping"}"#,
+            -32600,
+        ),
+        (r#"{"jsonrpc": "2.0", "id": 1.5, "method": "ping"}"#, -32600),
+        (r#"{"jsonrpc": "2.0", "method": 5}"#, -32600),
     ] {
         let answer = post(&app, &[JSON, BOTH], body).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body}");
@@ -153,15 +161,39 @@ async fn errors_have_their_place() {
     // What the caller's program got wrong is an error of the protocol …
     let unknown = call(&app, "memory_drop", json!({})).await;
     assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
-    let body = message("tools/call", json!({"arguments": {}}));
-    let nameless: Value = post(&app, &[JSON, BOTH], &body).await.json().await.unwrap();
-    assert!(nameless["error"]["code"].is_i64(), "{nameless}");
+    for (params, field) in [
+        (json!({"arguments": {}}), "params.name"),
+        (json!(null), "params.name"),
+        (json!([1]), "params"),
+        (
+            json!({"name": "memory_get", "arguments": ["ada"]}),
+            "params.arguments",
+        ),
+        (
+            json!({"name": "memory_get", "arguments": "ada"}),
+            "params.arguments",
+        ),
+    ] {
+        let body = message("tools/call", params);
+        let answer = post(&app, &[JSON, BOTH], &body).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let wrong: Value = answer.json().await.unwrap();
+        assert_eq!(
+            (&wrong["error"]["code"], &wrong["id"]),
+            (&json!(-32602), &json!(7))
+        );
+        let text = wrong["error"]["message"].as_str().unwrap();
+        assert!(text.starts_with(&format!("{field}:")), "{text}");
+    }
     // … and what its model did, a failed call that names the field and says how to mend it.
     let bad = call(&app, "memory_search", json!({"query": "x", "k": 0})).await;
     assert_eq!(bad["result"]["isError"], true, "{bad}");
     let text = bad["result"]["content"][0]["text"].as_str().unwrap();
     assert!(text.starts_with("k: takes 1 to"), "{text}");
     assert!(bad["result"].get("structuredContent").is_none(), "{bad}");
+    let bad = call(&app, "memory_search", json!({"query": "x", "k": "3"})).await;
+    let text = &bad["result"]["content"][0]["text"];
+    assert_eq!(text, "k: expected a whole number of 0 or more");
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! What a remote memory answers, read into a profile. It is somebody else's program: what does not
 //! fit is left out, and nothing is taken without bounds.
 
-use crate::memory::{Profile, SLOT_NAME_BYTES, Slot, Source};
+use crate::{
+    memory::{Profile, SLOT_NAME_BYTES, Slot, Source},
+    store::HeldBack,
+};
 use serde_json::Value;
 
 /// The most values that are taken of one profile.
@@ -11,13 +14,37 @@ const VALUE_CHARS: usize = 2_000;
 /// Where values without a topic go.
 const GENERAL: &str = "general";
 
-/// Reads `{profile: topic → key → value, version}`.
-pub fn profile(answer: &Value) -> Profile {
-    // Some servers wrap what their functions return.
-    let answer = match answer.get("result") {
+/// Reads `{quarantined: [{id, topic, key, rule}]}`: what it holds back, and what it can be released
+/// by there.
+pub fn held(answer: &Value) -> Vec<HeldBack> {
+    let list = unwrapped(answer)["quarantined"].as_array();
+    let read = |one: &Value| {
+        let text = |name: &str| {
+            let text = one[name].as_str()?;
+            (text.len() <= SLOT_NAME_BYTES).then(|| text.to_owned())
+        };
+        Some(HeldBack {
+            id: one["id"].as_i64()?,
+            topic: text("topic")?,
+            key: text("key")?,
+            rule: text("rule").unwrap_or_default(),
+        })
+    };
+    let list = list.into_iter().flatten().take(MOST_SLOTS);
+    list.filter_map(read).collect()
+}
+
+/// Some servers wrap what their functions return.
+fn unwrapped(answer: &Value) -> &Value {
+    match answer.get("result") {
         Some(wrapped) if answer.get("profile").is_none() => wrapped,
         _ => answer,
-    };
+    }
+}
+
+/// Reads `{profile: topic → key → value, version}`.
+pub fn profile(answer: &Value) -> Profile {
+    let answer = unwrapped(answer);
     let mut profile = Profile {
         version: version(&answer["version"]),
         ..Profile::default()
@@ -88,6 +115,19 @@ mod tests {
         assert_eq!(read(odd), (7, r#"a.b=["x","y"] a.d=z"#.into()));
         assert_eq!(read(json!({"profile": []})), (0, String::new()));
         assert_eq!(read(json!("nothing")), (0, String::new()));
+    }
+
+    #[test]
+    fn what_is_held_back_there_is_told() {
+        let one = json!({"id": 4, "topic": "a", "key": "b", "rule": "c"});
+        let odd = [one, json!({"id": "x", "topic": "a", "key": "b"}), json!(7)];
+        let answer = json!({"profile": {}, "version": 1, "quarantined": odd});
+        for answer in [json!({ "result": answer.clone() }), answer] {
+            let held = held(&answer);
+            assert_eq!(held.len(), 1);
+            assert_eq!((held[0].id, &*held[0].rule), (4, "c"));
+        }
+        assert_eq!(held(&json!({"quarantined": "no"})), []);
     }
 
     #[test]

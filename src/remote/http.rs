@@ -16,6 +16,8 @@ use sse_stream::Sse;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 const USER: HeaderName = HeaderName::from_static("x-user-id");
+/// Says that a request comes from a sundynix, which asks for its own user.
+pub const PASSED_ON: HeaderName = HeaderName::from_static("x-sundynix-passed-on");
 
 /// To open a connection.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -88,6 +90,7 @@ impl StreamableHttpClient for Http {
         {
             headers.insert(USER, user.clone());
         }
+        headers.insert(PASSED_ON, HeaderValue::from_static("1"));
         let posting = self
             .http
             .post_message_with_response_limits(uri, message, session, auth, headers, limits);

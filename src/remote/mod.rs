@@ -16,9 +16,10 @@ use crate::{
     error::Error,
     memory::{Fact, Profile, Ranked, Rules, Undelivered, UserKey},
     runtime::Own,
-    store::SaidIn,
+    store::{SaidIn, Upserted},
 };
 pub use deliver::deliver;
+pub use http::PASSED_ON;
 use link::Link;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -125,13 +126,14 @@ impl Remote {
         self.run(searching).await.unwrap_or_default()
     }
 
-    /// The user's own upsert, or what a turn kept elsewhere taught: (topic, key) → value; `None` removes.
+    /// The user's own upsert, or what a turn kept elsewhere taught: (topic, key) → value; `None`
+    /// removes. Answers with the profile there, and what of it is held back there.
     pub async fn put(
         &self,
         user: &UserKey,
         slots: &BTreeMap<(String, String), Option<String>>,
         said: Option<SaidIn>,
-    ) -> Result<Profile, Failure> {
+    ) -> Result<Upserted, Failure> {
         let mut put = Preferences::new();
         for ((topic, key), value) in slots {
             let value = value.clone().map_or(Value::Null, Value::String);
@@ -140,7 +142,11 @@ impl Remote {
         let (inner, user) = (self.inner.clone(), user.clone());
         self.run(async move {
             let turn = said.as_ref().map(|said| (&*said.turn, said.at_ms));
-            inner.upsert(&user, put, turn).await
+            let answer = inner.upsert(&user, put, turn).await?;
+            Ok(Upserted {
+                profile: answer::profile(&answer),
+                quarantined: answer::held(&answer),
+            })
         })
         .await
     }
@@ -203,13 +209,13 @@ impl Inner {
         Ok(answer::profile(&answer.await?))
     }
 
-    /// `turn`: its id, and when it was said.
+    /// `turn`: its id, and when it was said. What it answers.
     async fn upsert(
         &self,
         user: &UserKey,
         preferences: Preferences,
         turn: Option<(&str, i64)>,
-    ) -> Result<Profile, Failure> {
+    ) -> Result<Value, Failure> {
         let mut arguments = Map::new();
         arguments.insert("preferences".into(), preferences.into());
         if let Some((turn, at_ms)) = turn {
@@ -220,8 +226,7 @@ impl Inner {
             }
         }
         let tool = &self.config.upsert_tool;
-        let answer = self.link.call(tool, user, arguments, self.limit()).await?;
-        Ok(answer::profile(&answer))
+        self.link.call(tool, user, arguments, self.limit()).await
     }
 
     /// Removes every value; answers how many there were.

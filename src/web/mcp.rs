@@ -8,6 +8,7 @@
 
 mod arguments;
 mod handler;
+mod message;
 mod tools;
 
 use super::{
@@ -23,13 +24,9 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use bytes::Bytes;
 use handler::Memory;
 use http_body_util::{BodyExt, Full};
-use rmcp::{
-    model::ErrorCode,
-    transport::streamable_http_server::{
-        StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
-    },
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
-use serde_json::{json, value::RawValue};
 use std::sync::Arc;
 
 /// The route.
@@ -44,6 +41,9 @@ pub struct Caller {
     pub user: Option<String>,
     /// Who acts for them.
     pub acting: Acting,
+    /// It is another sundynix that searches for its own user: it is told what is kept here, for two
+    /// that remember for each other would ask in circles.
+    pub passed_on: bool,
 }
 
 /// `POST /mcp`
@@ -76,10 +76,13 @@ async fn serve(
     let caller = Caller {
         user: identity::user(req)?,
         acting: Acting::of(req)?,
+        passed_on: req
+            .headers()
+            .contains_key(crate::remote::PASSED_ON.as_str()),
     };
     let limit = graph.state.config.limits.body_bytes;
     let body = body::read(req, payload, limit).await?;
-    if let Some(refused) = refused(&body) {
+    if let Some(refused) = message::refused(&body) {
         return Ok(refused);
     }
     let memory = Memory::new(graph.state.clone(), graph.memory.clone());
@@ -105,21 +108,6 @@ async fn serve(
         whole.extend(frame.into_data().unwrap_or_default());
     }
     Ok(response.body(whole))
-}
-
-/// What is no single message; `rmcp` would call it a wrong media type.
-fn refused(body: &[u8]) -> Option<HttpResponse> {
-    let (code, message) = match serde_json::from_slice::<&RawValue>(body) {
-        Err(_) => (ErrorCode::PARSE_ERROR, "the body is not JSON"),
-        Ok(json) if json.get().starts_with('{') => return None,
-        Ok(_) => (
-            ErrorCode::INVALID_REQUEST,
-            "the body is one JSON-RPC message; batches are not taken",
-        ),
-    };
-    let error = json!({"code": code.0, "message": message});
-    let answer = json!({"jsonrpc": "2.0", "id": null, "error": error});
-    Some(HttpResponse::BadRequest().json(answer))
 }
 
 /// The same request, as `rmcp` takes it. Our own headers and credentials stay here.

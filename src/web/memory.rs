@@ -110,11 +110,7 @@ pub(super) async fn write(
         if upsert.on_version.is_some() {
             return Err(not_here());
         }
-        let profile = remote.put(&upsert.user, &upsert.slots, upsert.said).await?;
-        return Ok(Upserted {
-            profile,
-            quarantined: Vec::new(),
-        });
+        return Ok(remote.put(&upsert.user, &upsert.slots, upsert.said).await?);
     }
     let asking = memory.ask(|reply| Command::Upsert(upsert.clone(), reply));
     written(state, asking).await

@@ -70,6 +70,7 @@ pub struct Find {
     /// What to look for, in the user's own words and language; a question will do.
     pub query: String,
     /// So many memories at most, 1 to 100; 10 by default.
+    #[schemars(range(min = 1, max = 100))]
     pub k: Option<usize>,
     /// They take so many tokens at most.
     pub max_tokens: Option<usize>,
@@ -91,6 +92,7 @@ pub struct Before {
     /// Goes on after an earlier page: its `next`.
     pub cursor: Option<String>,
     /// So many values at most, 1 to 200; 50 by default.
+    #[schemars(range(min = 1, max = 200))]
     pub limit: Option<u64>,
 }
 

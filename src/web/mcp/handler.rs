@@ -70,7 +70,10 @@ impl Memory {
                 self.upsert(self.read(given, caller, "write values").await?)
                     .await
             }
-            tools::SEARCH => self.search(self.read(given, caller, "search").await?).await,
+            tools::SEARCH => {
+                let asked = self.read(given, caller, "search").await?;
+                self.search(asked, !caller.passed_on).await
+            }
             tools::HISTORY => {
                 self.history(self.read(given, caller, "read history").await?)
                     .await
@@ -112,7 +115,7 @@ impl Memory {
         shown(&upserted.profile, held.collect())
     }
 
-    async fn search(&self, (asked, user): (Find, String)) -> Result<Value, Error> {
+    async fn search(&self, (asked, user): (Find, String), beyond: bool) -> Result<Value, Error> {
         let search = Search {
             query: asked.query,
             k: asked.k.unwrap_or(HITS),
@@ -121,7 +124,7 @@ impl Memory {
             max_tokens: asked.max_tokens,
             explain: false,
         };
-        let hits = find(&self.state, &UserKey::local(&user), search).await?;
+        let hits = find(&self.state, &UserKey::local(&user), search, beyond).await?;
         let hits = hits.into_iter().map(|hit| Hit {
             text: hit.text,
             source_ids: hit.source_ids.iter().map(|id| id.to_string()).collect(),

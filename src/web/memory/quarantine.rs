@@ -131,7 +131,7 @@ async fn tell(
     });
     let at = (held.topic, held.key);
     let slots = BTreeMap::from([(at.clone(), Some(held.value))]);
-    let profile = remote.put(&user, &slots, said).await?;
+    let profile = remote.put(&user, &slots, said).await?.profile;
     match profile.slots.contains_key(&at) {
         true => Ok((held.id, profile)),
         false => Err(Error::Upstream(

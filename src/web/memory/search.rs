@@ -4,7 +4,7 @@ use super::{audit, here};
 use crate::{
     embedding::meant,
     error::Error,
-    memory::{Ranked, Sight, UserKey, est_tokens, rank},
+    memory::{Ranked, Sight, UserKey, est_tokens, merged, rank},
     state::State,
     web::{
         body,
@@ -21,6 +21,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// The longest text that is searched for, in bytes: what is beyond says no more.
 const QUERY_BYTES: usize = 16 << 10;
@@ -110,14 +111,19 @@ pub async fn search(req: HttpRequest, payload: web::Payload) -> Result<HttpRespo
         let body = body::read(&req, payload, graph.state.config.limits.body_bytes).await?;
         let search = json::parse(&body)?;
         audit::note(&graph, &req, &user, "search").await?;
-        let hits = find(&graph.state, &UserKey::local(&user), search).await?;
+        let hits = find(&graph.state, &UserKey::local(&user), search, true).await?;
         Ok(HttpResponse::Ok().json(Found { hits }))
     };
     searching.await.map_err(Fault::native)
 }
 
-/// Searches a user's memories.
-pub async fn find(state: &State, user: &UserKey, asked: Search) -> Result<Vec<Hit>, Error> {
+/// Searches a user's memories; `beyond`: those of the server that remembers for this one as well.
+pub async fn find(
+    state: &State,
+    user: &UserKey,
+    asked: Search,
+    beyond: bool,
+) -> Result<Vec<Hit>, Error> {
     if asked.query.trim().is_empty() {
         return Err(Error::invalid("query", "say what to look for"));
     }
@@ -131,9 +137,21 @@ pub async fn find(state: &State, user: &UserKey, asked: Search) -> Result<Vec<Hi
     let resident = here(state, user).await?;
     let (explain, most) = (asked.explain, asked.max_tokens.unwrap_or(usize::MAX));
     let memories = resident.memories.clone();
-    let text = asked.query.floor_char_boundary(QUERY_BYTES);
+    let (text, k) = (asked.query.floor_char_boundary(QUERY_BYTES), asked.k);
     let within = Duration::from_millis(state.config.memory.recall_timeout_ms);
-    let meant = meant(state, user, &resident, &asked.query[..text], within).await;
+    let meaning = meant(state, user, &resident, &asked.query[..text], within);
+    let elsewhere = async {
+        match state.remote.as_ref().filter(|_| beyond) {
+            // As long as its profile is waited for.
+            Some(remote) => {
+                let limit = Duration::from_millis(state.config.store.ack_timeout_ms);
+                let finding = remote.search(user, asked.query[..text].into(), limit);
+                timeout(limit, finding).await.unwrap_or_default()
+            }
+            None => Vec::new(),
+        }
+    };
+    let (meant, elsewhere) = tokio::join!(meaning, elsewhere);
     let ranking = move || {
         let skipped = asked.context.len().saturating_sub(CONTEXT);
         let context: Vec<_> = asked.context[skipped..]
@@ -155,7 +173,11 @@ pub async fn find(state: &State, user: &UserKey, asked: Search) -> Result<Vec<Hi
             .map_err(|_| Error::Crashed("search"))?,
     };
     let (mut left, mut hits) = (most, Vec::new());
-    for ranked in ranked {
+    let ranked = match elsewhere.is_empty() {
+        true => ranked,
+        false => merged(ranked, elsewhere, &Sight::default()),
+    };
+    for ranked in ranked.into_iter().take(k) {
         let hit = hit(ranked, explain);
         let Some(rest) = left.checked_sub(est_tokens(&hit.text) + AROUND) else {
             continue;
@@ -171,6 +193,8 @@ fn hit(ranked: Ranked, explain: bool) -> Hit {
     // Both sides in the order they were said, or the one that was found.
     let text = match ranked.texts.len() {
         2.. => format!("{}\n{}", turn.query, turn.answer),
+        // What another server found.
+        0 => turn.query.to_string(),
         _ => ranked
             .texts
             .first()
