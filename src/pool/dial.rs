@@ -1,7 +1,10 @@
-//! How connections are opened: without Nagle's delay, and told apart from those that the client
-//! had in stock, for only one in stock can have gone stale.
+//! How connections are opened: without Nagle's delay, read as `unmeasured.rs` says, and told apart
+//! from those that the client had in stock, for only one in stock can have gone stale.
 
-use super::address::{Forbidden, is_forbidden};
+use super::{
+    address::{Forbidden, is_forbidden},
+    unmeasured::Unmeasured,
+};
 use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Connector, ConnectorService};
 use awc::http::Uri;
@@ -14,7 +17,6 @@ use std::{
     rc::Rc,
     task::{Context, Poll},
 };
-use tokio::net::TcpStream;
 
 tokio::task_local! {
     /// Of the exchange that is being polled.
@@ -73,7 +75,7 @@ impl Dial {
 }
 
 impl Service<ConnectInfo<Uri>> for Dial {
-    type Response = Connection<Uri, TcpStream>;
+    type Response = Connection<Uri, Unmeasured>;
     type Error = ConnectError;
     type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
 
@@ -96,7 +98,8 @@ impl Service<ConnectInfo<Uri>> for Dial {
             let connection = connector.call(to).await?;
             // A socket that is gone again fails where it is used.
             let _ = connection.io_ref().set_nodelay(true);
-            Ok(connection)
+            let (io, to) = connection.into_parts();
+            Ok(Connection::new(to, Unmeasured::new(io)))
         })
     }
 }
@@ -131,7 +134,7 @@ mod tests {
         }));
         let uri: Uri = format!("http://gpu.example:{port}/v1").parse().unwrap();
         let (opened, _) = over(guarded, async { dial.call(ConnectInfo::new(uri)).await }).await;
-        Ok(opened?.io_ref().peer_addr().unwrap())
+        Ok(opened?.io_ref().peer_addr())
     }
 
     #[actix_web::test]
@@ -175,6 +178,6 @@ mod tests {
         }));
         let uri: Uri = "http://gpu.example/v1".parse().unwrap();
         let (opened, _) = over(true, async { dial.call(ConnectInfo::new(uri)).await }).await;
-        assert_eq!(opened.unwrap().io_ref().peer_addr().unwrap(), address);
+        assert_eq!(opened.unwrap().io_ref().peer_addr(), address);
     }
 }

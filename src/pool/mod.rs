@@ -43,6 +43,7 @@ mod streamed;
 mod ticket;
 mod timeouts;
 mod tried;
+mod unmeasured;
 mod watch;
 mod window;
 
