@@ -103,6 +103,9 @@ pub enum Error {
     /// The server that remembers for this one does not answer.
     #[error("the remote memory (memory.mcp) cannot be reached; try again in a moment")]
     RemoteDown,
+    /// That server answers, and does not do what it was asked.
+    #[error("the remote memory (memory.mcp) refuses: {0}")]
+    RemoteRefused(&'static str),
     /// The caller cancelled (`DELETE`), or hung up.
     #[error("the request was cancelled")]
     Cancelled,
@@ -132,7 +135,7 @@ impl Error {
             Error::Busy { .. } => 429,
             Error::Cancelled => 499,
             Error::Crashed(_) => 500,
-            Error::Upstream(_) => 502,
+            Error::Upstream(_) | Error::RemoteRefused(_) => 502,
             Error::Draining | Error::NoBackend(_) | Error::StoreDown | Error::RemoteDown => 503,
             Error::Timeout(_) => 504,
             Error::Refused { status, .. } => *status,
@@ -162,6 +165,7 @@ impl Error {
             Error::Timeout(_) => "timeout",
             Error::StoreDown => "store_down",
             Error::RemoteDown => "remote_memory_down",
+            Error::RemoteRefused(_) => "remote_memory_refused",
             Error::Cancelled => "cancelled",
         }
     }

@@ -11,8 +11,9 @@ use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
 /// Starts logging for this process. A second call changes nothing.
 pub fn start(config: &Telemetry) {
     let mut filter = EnvFilter::new(&config.log);
-    // Below errors `rmcp` writes down whole messages, with what users said in them.
-    filter = match "rmcp=error".parse() {
+    // `rmcp` writes down whole messages, with what users said in them, and as errors every attempt
+    // to reach a remote memory that is away, with its address; what matters of it we say ourselves.
+    filter = match "rmcp=off".parse() {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
     };

@@ -118,7 +118,9 @@ async fn what_leaves_quarantine_goes_where_the_profile_is() {
     // Refused there, it stays here.
     foreign.client.get("/refuse").await;
     let refused = app.call("POST", &release, "ada", None).await;
-    assert!(refused.status().is_server_error(), "{}", refused.status());
+    assert_eq!(refused.status(), 502);
+    let refused: Value = refused.json().await.unwrap();
+    assert_eq!(refused["code"], "remote_memory_refused", "{refused}");
     assert_eq!(held().await["quarantine"][0], one);
 
     assert_eq!(app.call("POST", &release, "bob", None).await.status(), 404);

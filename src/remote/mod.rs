@@ -48,7 +48,9 @@ impl From<Failure> for Error {
         match failure {
             Failure::Unreachable => Error::RemoteDown,
             Failure::Slow => Error::Timeout("the remote memory (memory.mcp)"),
-            Failure::Refused => Error::Upstream("the remote memory refuses these values".into()),
+            Failure::Refused => {
+                Error::RemoteRefused("its tool failed or did not take what it was given")
+            }
         }
     }
 }

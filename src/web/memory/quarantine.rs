@@ -134,8 +134,8 @@ async fn tell(
     let profile = remote.put(&user, &slots, said).await?.profile;
     match profile.slots.contains_key(&at) {
         true => Ok((held.id, profile)),
-        false => Err(Error::Upstream(
-            "the remote memory (memory.mcp) holds the value back as well; release it there".into(),
+        false => Err(Error::RemoteRefused(
+            "it holds the value back as well; release it there",
         )),
     }
 }
