@@ -201,6 +201,12 @@ fn shaped(value: serde_json::Value, alone: bool) -> Option<Vec<Item>> {
         serde_json::Value::Array(_) => serde_json::from_value(value).ok(),
         _ => serde_json::from_value::<Facts>(value).ok().map(|f| f.facts),
     }
+    // Something new without a value is a mistaken type; that nothing was there to learn it is not.
+    .filter(|items: &Vec<Item>| {
+        items
+            .iter()
+            .all(|item| item.value.is_some() || matches!(item.op, Op::Delete | Op::Keep))
+    })
 }
 
 #[cfg(test)]
@@ -249,6 +255,7 @@ mod tests {
             (json!(ONE.replace(":1}", ":\"one\"}")), "stop", Bad::Shape),
             (json!(ONE.replace("\"Ada\"", "{}")), "stop", Bad::Shape),
             (json!(ONE.replace("ADD", "GUESS")), "stop", Bad::Shape),
+            (json!(ONE.replace("\"Ada\"", "null")), "stop", Bad::Shape),
         ] {
             assert_eq!(answer(content.clone(), reason), Err(bad), "{content}");
         }

@@ -8,6 +8,7 @@ use crate::{
     memory::{Fact, Profile, Rules, is_wide},
     prompt::inert,
 };
+use unicode_normalization::UnicodeNormalization;
 
 /// The longest topic or key, in characters.
 const NAME_CHARS: usize = 64;
@@ -39,6 +40,7 @@ fn fact(item: Item, turns: &[FlushTurn], rules: &Rules, known: &Profile) -> Opti
         return None;
     }
     let value = spaced(item.value.as_deref().unwrap_or_default());
+    let value: String = value.nfc().collect();
     let value = match item.op {
         Op::Delete => None,
         _ if value.is_empty() => return None,
@@ -70,13 +72,40 @@ fn quoted(quote: &str, query: &str) -> Option<String> {
     let quote = quote.trim_matches(['"', '“', '”', '…', ' ']);
     let letters = quote.chars().filter(|c| c.is_alphanumeric()).count();
     let says = letters >= 2 || quote.chars().any(is_wide);
+    if let Some(there) = written(quote, query) {
+        return says.then_some(there);
+    }
     // The turn was shown inert: what was seen there is undone.
-    let seen = || spaced(&inert(query)).contains(quote);
+    let seen = spaced(&inert(query)).contains(quote);
     let plain = [("&lt;", "<"), ("&gt;", ">"), ("&#91;", "[")];
     let undone = plain
         .iter()
         .fold(quote.to_owned(), |q, (a, b)| q.replace(a, b));
-    (says && (query.contains(quote) || seen())).then_some(undone)
+    (says && seen).then_some(undone)
+}
+
+/// The quote as the user wrote it: models straighten the apostrophes that phones type, and spell
+/// an accent as one sign or as two.
+fn written(quote: &str, query: &str) -> Option<String> {
+    let query: String = query.nfc().collect();
+    let folded: String = query.chars().map(straight).collect();
+    let quote: String = quote.nfc().map(straight).collect();
+    let from = folded[..folded.find(&quote)?].chars().count();
+    Some(
+        query
+            .chars()
+            .skip(from)
+            .take(quote.chars().count())
+            .collect(),
+    )
+}
+
+fn straight(c: char) -> char {
+    match c {
+        '‘' | '’' | 'ʼ' => '\'',
+        '“' | '”' => '"',
+        c => c,
+    }
 }
 
 /// The slot meant: one that is known, or configured, under its own spelling.
@@ -110,6 +139,8 @@ fn own(value: &str, query: &str) -> bool {
     if low.contains(&value.to_lowercase()) {
         return true;
     }
+    // A value of one word that begins like a name is one: no sentence made its first letter large.
+    let alone = !value.contains(char::is_whitespace);
     let wide = |text: &str| text.chars().any(is_wide);
     let letters = value.chars().any(char::is_alphabetic);
     if letters && wide(value) != wide(query) {
@@ -118,7 +149,7 @@ fn own(value: &str, query: &str) -> bool {
     let mut words = value.split(|c: char| !c.is_alphanumeric()).enumerate();
     words.all(|(at, word)| {
         let number = word.starts_with(|c: char| c.is_ascii_digit());
-        let name = at > 0 && word.starts_with(char::is_uppercase);
+        let name = (at > 0 || alone) && word.starts_with(char::is_uppercase);
         !(number || name) || low.contains(&word.to_lowercase())
     })
 }
@@ -206,6 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_is_found_however_its_signs_are_spelt_and_kept_as_the_user_wrote_it() {
+        let rules = Rules::new(&MemoryConfig::default());
+        let turns = [turn("t", "Hm: I’m driving a Citro\u{eb}n")];
+        for quote in ["I'm driving a Citroën", "I’m driving a Citroe\u{308}n"] {
+            let items = vec![item(Op::Add, "car", "Citroën", quote, 1)];
+            let found = check(items, &turns, &rules, &Profile::default());
+            assert_eq!(found[0].quote, "I’m driving a Citroën");
+            assert_eq!(found[0].value.as_deref(), Some("Citroën"));
+        }
+    }
+
+    #[test]
     fn a_value_of_the_models_own_gives_way_to_the_users_words() {
         for (value, quote, number, kept) in [
             ("Shanghai", "我住在上海", 2, "我住在上海"),
@@ -218,6 +261,7 @@ mod tests {
                 "in Berlin since 2019",
             ),
             ("Ada Lovelace", "I'm Ada", 1, "I'm Ada"),
+            ("Paris", "I live in Berlin", 1, "I live in Berlin"),
         ] {
             let found = facts(vec![item(Op::Add, "k", value, quote, number)]);
             assert_eq!(found, [("k".into(), Some(kept.into()))]);
