@@ -42,6 +42,14 @@ pub struct Known {
         example = "ada"
     )]
     user: String,
+    /// Who asks, if it is somebody else: it is noted in the audit.
+    #[param(
+        rename = "X-Sundynix-Actor",
+        min_length = 1,
+        max_length = 128,
+        nullable = false
+    )]
+    actor: Option<String>,
 }
 
 /// What else the head of a request may say.

@@ -5,7 +5,7 @@ use super::{
     etag::{is_known, on_version, tag},
     known,
     page::as_of,
-    shown::Past,
+    shown::{Answer, Past},
     slots, write,
 };
 use crate::{
@@ -32,8 +32,8 @@ use std::rc::Rc;
         ("If-None-Match" = Option<String>, Header, description = "The version that is known already"),
     ),
     responses(
-        (status = 200, description = "The profile, empty for a user who is not known; with `detail=true` a `Detailed`", body = Shown,
-            headers(("ETag" = String, description = "The version"))),
+        (status = 200, description = "The profile, empty for a user who is not known", body = Answer,
+            headers(("ETag" = String, description = "The version; not with `as_of`"))),
         (status = 304, description = "It is still at this version"),
     ),
 )]

@@ -72,6 +72,35 @@ pub struct Past<'a, T> {
     preferences: Preferences<'a, T>,
 }
 
+/// A profile, as a read of it answers.
+#[derive(utoipa::ToSchema)]
+#[schema(as = ProfileRead)]
+#[allow(dead_code)] // it documents `Shown`, `Detailed` and `Past`, between which a validator can't choose
+pub struct Answer<'a> {
+    /// As in `X-User-ID`.
+    user_id: &'a str,
+    /// Raised by each real change; the `ETag`. Not with `as_of`.
+    #[schema(nullable = false)]
+    version: Option<u64>,
+    /// With `as_of`: when it was so (RFC 3339).
+    #[schema(nullable = false)]
+    as_of: Option<String>,
+    /// topic → key → value, or with `detail=true` value and origin
+    preferences: BTreeMap<String, BTreeMap<String, AnswerValue<'a>>>,
+}
+
+/// A value, or with `detail=true` value and origin.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ProfileValue)]
+#[serde(untagged)]
+#[allow(dead_code)] // as above
+pub enum AnswerValue<'a> {
+    /// The value.
+    Plain(&'a str),
+    /// With its origin.
+    Detailed(ValueDetail<'a>),
+}
+
 impl<'a> Past<'a, &'a str> {
     /// As it was then.
     pub fn of(user_id: &'a str, as_of: i64, profile: &'a Profile) -> Self {
@@ -116,6 +145,7 @@ pub struct ValueDetail<'a> {
 /// Where a value came from.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ValueOrigin)]
 pub enum Origin {
     /// The user's own `PUT`.
     Put,
