@@ -37,6 +37,8 @@ const TOLD: &[&str] = &[
     r"(?i:\bpin)(?i: code| number)? ?(?:[:=]|(?i:is)\b) ?(?<pin>[0-9]{3,12})\b",
     r#"(?:密码|密碼|口令)(?:是|为|為|就是|[:：=])[ :：]*["“「']?(?<mima>[!-~]{3,128})"#,
     r#"我的(?:密码|密碼|口令)(?:是|为|為|就是|[:：])[ :：]*["“「']?(?<han>[一-龥]{2,16})"#,
+    // a card told as one: no check digit is asked for, its owner may have mistyped it
+    r"(?:卡号|卡號|(?i:\b(?:card|card number|card no\.?)))(?:是|为|為|就是|[:：=]|(?i: is:?))?[ ：:]*(?<told>[0-9](?:[ -]?[0-9]){12,18})\b",
     // further from the word, right behind it, or in another language: only what looks made up
     concat!(
         r"(?:(?i:(?:\b|_)(?:password|passwd|passphrase|passcode|pwd)) ",
@@ -203,6 +205,11 @@ mod tests {
             ("card 4111 1111 1111 1111 ok", "card [masked] ok"),
             ("卡号5500005555555559，谢谢", "卡号[masked]，谢谢"),
             ("银行卡 6222 0212 3456 7890 128", "银行卡 [masked]"),
+            (
+                "我的银行卡号是6222021234567890123。",
+                "我的银行卡号是[masked]。",
+            ),
+            ("card number: 1234-5678-1234-5678", "card number: [masked]"),
             ("ftp://ada:a@x", "ftp://ada:[masked]@x"),
             ("378282246310005", "[masked]"),
             ("My password is hunter2.", "My password is [masked]"),
