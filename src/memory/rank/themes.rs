@@ -15,12 +15,16 @@ pub(super) struct Themes {
 
 /// One theme a line. A word of three characters or more counts by each pair in it, so those whose
 /// pairs mean something else stand there as the pair that does not.
-const FILES: [&str; 6] = [
+const FILES: [&str; 10] = [
     include_str!("themes/basics.txt"),
     include_str!("themes/body.txt"),
     include_str!("themes/people.txt"),
     include_str!("themes/work.txt"),
     include_str!("themes/home.txt"),
+    include_str!("themes/food.txt"),
+    include_str!("themes/travel.txt"),
+    include_str!("themes/health.txt"),
+    include_str!("themes/money.txt"),
     include_str!("themes/when.txt"),
 ];
 
