@@ -156,9 +156,7 @@ mod tests {
     #[test]
     fn an_answer_is_found_by_its_question() {
         let mut index = index(&["今天真热", "晚安"]);
-        for (n, text) in ["你去了哪个公园？", "绿禾，樱花开了"]
-            .into_iter()
-            .enumerate()
+        for (n, text) in ["你去了哪个公园？", "绿禾，就在那"].into_iter().enumerate()
         {
             index.push(Doc {
                 id: format!("t{n}").into(),
