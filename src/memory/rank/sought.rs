@@ -49,15 +49,20 @@ fn of_text(text: &str, names: &[Term], weights: &Weights, tells: bool) -> TermMa
         .nth(CHARS)
         .map_or(text.len(), |(end, _)| end);
     let mut found = TermMap::default();
+    let mut themes = TermMap::<(f32, f32)>::default();
     for term in token::terms(&text[..end]) {
-        if names.contains(&term) {
+        if names.contains(&term) || found.insert(term, weights.of(term)).is_some() {
             continue;
         }
-        found.insert(term, weights.of(term));
+        let weight = weights.of_theme(term, tells);
         for &theme in THEMES.of(term) {
-            let weight = found.entry(theme).or_insert(0.0);
-            *weight = f32::max(*weight, weights.of_theme(term, tells));
+            let (most, all) = themes.entry(theme).or_default();
+            *most = most.max(weight);
+            *all += weight;
         }
+    }
+    for (theme, (most, all)) in themes {
+        found.insert(theme, most + weights.more_of_theme * (all - most));
     }
     found
 }

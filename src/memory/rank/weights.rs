@@ -29,6 +29,9 @@ pub(crate) struct Weights {
     pub(crate) chat_theme_cjk: f32,
     /// A theme reached through a single character, which may mean something else.
     pub(crate) theme_char: f32,
+    /// What each further word of a theme counts, of what it would alone: two say more of what the
+    /// text is about than one.
+    pub(crate) more_of_theme: f32,
     /// A question for the time: words that say when.
     pub(crate) when: f32,
     /// How much more a memory counts that has all of what is asked for.
@@ -67,6 +70,7 @@ impl Default for Weights {
             chat_theme: 0.7,
             chat_theme_cjk: 0.6,
             theme_char: 0.5,
+            more_of_theme: 0.5,
             when: 0.7,
             coverage: 0.5,
             before: 0.35,
