@@ -15,7 +15,7 @@ pub(super) struct Themes {
 
 /// One theme a line. A word of three characters or more counts by each pair in it, so those whose
 /// pairs mean something else stand there as the pair that does not.
-const FILES: [&str; 10] = [
+const FILES: [&str; 12] = [
     include_str!("themes/basics.txt"),
     include_str!("themes/body.txt"),
     include_str!("themes/people.txt"),
@@ -25,6 +25,8 @@ const FILES: [&str; 10] = [
     include_str!("themes/travel.txt"),
     include_str!("themes/health.txt"),
     include_str!("themes/money.txt"),
+    include_str!("themes/self.txt"),
+    include_str!("themes/things.txt"),
     include_str!("themes/when.txt"),
 ];
 
