@@ -2,6 +2,7 @@
 //! Nothing here knows SQL, HTTP or actors.
 
 mod asking;
+mod disguise;
 mod documents;
 mod explicit;
 pub mod extract;
@@ -11,6 +12,7 @@ mod kept;
 mod learn;
 mod mask;
 mod memories;
+mod never;
 mod picks;
 mod profile;
 pub mod rank;

@@ -3,10 +3,8 @@
 //! before a turn is settled and what is settled afterwards both go through here.
 
 use super::{
-    Change, Fact, MASKED, Op, Profile, Source, Statement, TurnId,
-    extract::Clock,
-    suspicious,
-    topics::{alike, built_in, plain},
+    Change, Fact, MASKED, Op, Profile, Source, Statement, TurnId, extract::Clock, never::Never,
+    suspicious, topics::built_in,
 };
 use crate::config::{Consent, MemoryConfig};
 use std::sync::Arc;
@@ -36,10 +34,8 @@ pub struct Rules {
     pub topics: Vec<Topic>,
     /// Nothing else is taken.
     pub strict: bool,
-    /// Never learnt, as configured.
-    pub never: Vec<String>,
-    /// Every word that these go by.
-    words: Vec<String>,
+    /// Never learnt.
+    pub never: Never,
     /// Values in one profile.
     pub max_slots: usize,
     /// A model reads turns: those that say something are noted for it.
@@ -105,8 +101,7 @@ impl Rules {
         Rules {
             topics: topics.into_iter().map(topic).collect(),
             strict: config.strict,
-            never: config.never.clone(),
-            words: config.never.iter().flat_map(|never| alike(never)).collect(),
+            never: Never::new(&config.never),
             max_slots: config.max_slots,
             extracts: !config.extract.model.is_empty(),
             elsewhere: !config.mcp.url.is_empty(),
@@ -125,17 +120,6 @@ impl Rules {
         !self.strict || self.topic(topic).is_some_and(listed)
     }
 
-    /// Whether the slot is about something that is never learnt.
-    pub fn is_never(&self, topic: &str, key: &str) -> bool {
-        let (topic, key) = (plain(topic), plain(key));
-        let about = |name: &str, word: &str| {
-            let rest = name.strip_prefix(word);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-        };
-        let mut words = self.words.iter();
-        words.any(|word| about(&topic, word) || about(&key, word))
-    }
-
     /// Whether any topic has an end.
     pub fn any_ttl(&self) -> bool {
         self.topics.iter().any(|topic| topic.ttl_ms.is_some())
@@ -151,10 +135,16 @@ impl Rules {
         self.topic(topic)?.ttl_ms
     }
 
-    fn judge(&self, topic: &str, key: &str, value: &str) -> Verdict {
+    fn judge(&self, topic: &str, key: &str, value: &str, quote: &str) -> Verdict {
         let most = self.topic(topic).map_or(VALUE_CHARS, |t| t.max_chars);
         let long = value.len() > most && value.chars().nth(most).is_some();
-        if long || value.contains(MASKED) || !self.has(topic, key) || self.is_never(topic, key) {
+        let never = || {
+            self.never.names(topic, key)
+                || [topic, key, value, quote]
+                    .iter()
+                    .any(|text| self.never.is_about(text))
+        };
+        if long || value.contains(MASKED) || !self.has(topic, key) || never() {
             return Verdict::No;
         }
         let rule = [value, key, topic].into_iter().find_map(suspicious);
@@ -172,7 +162,7 @@ impl Rules {
         let (mut taken, mut held) = (Vec::new(), Vec::new());
         for statement in said {
             let verdict = match &statement.op {
-                Op::Set { topic, key, value } => self.judge(topic, key, value),
+                Op::Set { topic, key, value } => self.judge(topic, key, value, &statement.quote),
                 Op::Forget { .. } => Verdict::Yes,
             };
             match (verdict, &statement.op) {
@@ -207,7 +197,7 @@ impl Rules {
         let (mut taken, mut held) = (Vec::new(), Vec::new());
         for fact in facts {
             let value = fact.value.as_deref().unwrap_or_default();
-            match self.judge(&fact.topic, &fact.key, value) {
+            match self.judge(&fact.topic, &fact.key, value, &fact.quote) {
                 Verdict::Yes => taken.push(fact),
                 Verdict::No => {}
                 Verdict::Held(rule) => held.extend(fact.value.map(|value| Held {
@@ -300,6 +290,16 @@ mod tests {
         );
         let never = rules(|c| c.never = vec!["Health".into(), "宗教".into()]);
         assert_eq!(keys(&never, &said), (vec!["name".into()], 1));
+        let sensitive = [
+            set("general", "breath", "has asthma"),
+            set("asthma", "since", "childhood"),
+            Statement {
+                quote: "with my diabetes I live in Rome".into(),
+                ..set("identity", "location", "Rome")
+            },
+            set("identity", "age", "34"),
+        ];
+        assert_eq!(keys(&never, &sensitive), (vec!["age".into()], 0));
         let strict = rules(|c| {
             c.strict = true;
             c.topic = vec![TopicConfig {

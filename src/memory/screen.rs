@@ -3,6 +3,7 @@
 //! English and Chinese. What is put into a prompt is inert and fenced as well, so a rule may be
 //! narrow: "always answer in Chinese" is a wish that its user may have.
 
+use super::disguise::{plain, undisguised};
 use regex::RegexSet;
 use std::sync::LazyLock;
 
@@ -109,6 +110,62 @@ const RULES: &[(&str, &str)] = &[
         r"(?:^|[^我])(?:把|将).{0,30}(?:发送|发|上传|转发|提交)(?:到|给|至).{0,20}(?:http|网址|邮箱|服务器|@)|(?:把|将).{0,6}(?:对话|聊天|记忆|资料).{0,8}(?:拼|编码|放|写|塞|嵌).{0,6}(?:网址|链接|图片|url)|(?:(?:执行|运行|调用)(?:以下|下面|这个|该|如下)的?|^请?(?:执行|运行|调用))(?:命令|代码|脚本|工具|函数|指令)|删除(?:所有|全部|一切).{0,6}(?:文件|数据|记忆|记录)",
     ),
     (
+        "overrides instructions",
+        r"(?:^|[.!?;:,] ?|\b(?:you|please|must|should|shall|will|always|now|and|may|can|just) )(?:do not|don't|never|no longer|not|stop|refuse to|have to stop)? ?(?:follow(?:ing)?|obey(?:ing)?|listen(?:ing)? to|heed(?:ing)?|trust(?:ing)?|comply(?:ing)? with|respect(?:ing)?|disobey|defy|ignore|disregard|override|overrule|bypass|dismiss|pay no attention to|take no notice of)\b.{0,16}\b(?:the|your|any|all|every|its|what the|whatever the) (?:system'?s?|system prompt'?s?|operator'?s?|operators'?|developer'?s?|developers'?|admin'?s?|administrator'?s?|provider'?s?|creator'?s?|maker'?s?)(?:$|[ ]?[.!,;:]| (?:says?|said|wants?|wrote|tells?|told|anymore|any longer|again|and|or|instead|messages?|text|instructions?|orders?|rules|polic(?:y|ies)|wishes|commands?|guidelines)\b)",
+    ),
+    (
+        "overrides instructions",
+        r"\b(?:instructions?|guidelines|rules|orders|policies|restrictions|directives|limits)\b.{0,12}\b(?:above|before this|so far|at the (?:start|beginning|top)|you (?:got|were given|have|had|received)|given to you)\b.{0,24}\b(?:no longer|do not|don't|not|never|is|are) (?:apply|hold|count|bind|matter|valid|void|cancell?ed|suspended|lifted|gone|off)\b|\b(?:consider|deem|regard|treat) (?:your|all|any|the) .{0,16}\b(?:restrictions?|rules|limits|guidelines|filters?|instructions?)\b.{0,12}\b(?:removed|lifted|void|gone|off|cancell?ed|suspended|obsolete)\b|\byou (?:now |currently |no longer )?(?:have|follow|are bound by|are subject to|know) (?:no|any|zero) (?:rules|limits|restrictions?|guidelines|constraints|filters?|ethics|morals)\b|\byou(?:'re| are| have been| were) (?:now )?(?:free|freed|released|liberated|exempt) (?:of|from)\b",
+    ),
+    (
+        "overrides instructions",
+        r"\byour (?:new|real|true|actual|updated|only|sole|primary|prime|secret|hidden|ultimate) (?:instructions?|tasks?|goals?|purpose|role|rules?|job|mission|directives?|orders?|objectives?|duty|loyalty|master|operator)\b.{0,12}\b(?:is|are|will be|lies)\b|^(?:please |always )?(?:treat|regard|take|interpret|handle|accept) .{0,40}\bas (?:if |though )?.{0,24}\b(?:from the (?:operator|developer|system|admin\w*)|(?:system|operator|developer|admin\w*|root) (?:commands?|instructions?|orders?|messages?|prompts?))\b|\b(?:follow|obey|serve|listen to) (?:only )?me instead\b",
+    ),
+    (
+        "overrides instructions",
+        r"(?:^|[^我])(?:不要|别|不必|不用|无需|不得|不许|不准|停止|拒绝|忽视|无视|忽略)(?:再)?(?:听从?|听信|服从|遵守|遵从|遵循|执行|理会|相信)?[^，。,.我]{0,6}(?:运营者|运营方|系统提示|系统的?(?:指令|指示|规定|规则|设定)|开发者|管理员|官方)的?(?:$|[，。,.！!；; ]|话|指令|指示|要求|规定|规则|命令|设定|政策)|停止(?:遵守|遵循|执行)你的",
+    ),
+    (
+        "overrides instructions",
+        r"(?:以上|上面|之前|先前|前面|上述|原有|原来)的?(?:所有|全部|一切)?的?(?:规则|指令|设定|限制|指示|命令|规定|约束)(?:全部|通通|统统|全都|都|已经|已|均|现在)*(?:作废|失效|无效|取消|不算数|不再有效|不再适用)|系统提示(?:词)?(?:已经?)?(?:失效|作废|无效|过期)|你的?(?:新|真正的?|唯一的?|最新|实际|首要)的?(?:指令|任务|目标|使命|身份|角色|规则|目的)[是：:]|把我的?(?:话|消息|输入).{0,4}(?:当作|当成|视为|看作|作为).{0,6}(?:系统|管理员|开发者|运营)|你(?:没有|不再有|不存在|不再受|不受)(?:任何)?(?:规则|限制|约束|底线|道德|任何)",
+    ),
+    (
+        "asks for secrets",
+        r"(?:^|[.!?;:,] ?|\b(?:you|please|must|should|shall|will|always|now|and|can|may|then|just|to) )(?:reply|repl(?:y|ies)|answer|respond|say|give|give out|hand over|hand out|provide|include|share|tell|show|print|output|post|list|return|reveal|leak|send|spill)\b.{0,24}\b(?:the|all|any|your|stored|every|each|other|users?'?s?|their|people's) (?:\w+ ){0,2}?(?:passwords?|credentials|api keys?|(?:secret|access|private|api) (?:keys?|tokens?)|secrets|access codes?|private keys?)\b",
+    ),
+    (
+        "asks for secrets",
+        r"\b(?:confidential|private|secret|sensitive|personal|internal|users?'?|customers?'?) (?:data|information|details|records?|files?|memor(?:y|ies))\b.{0,12}\b(?:may|can|must|should|shall|is to|are to) (?:now |freely )?be (?:shared|disclosed|revealed|published|given|leaked|sent|told)\b|\b(?:print|show|output|repeat|reveal|recite|display|list|quote|write)\b.{0,16}\byour (?:initial|original|first|internal|full|complete|exact|underlying|developer|operating|earlier|starting) (?:instructions?|prompts?|rules|messages?|guidelines|directives)\b|\bin your (?:system|hidden|initial) prompt\b",
+    ),
+    (
+        "asks for secrets",
+        r"(?:^|[，。；,.;! ]|你|请|必须|都|要|得|始终|总是|并|里|就)(?:直接|始终|总是|全部)?(?:回复|回答|输出|告诉|透露|泄露|提供|给出|说出|交出|发送|公布|公开|带上|附上|附带)[^我]{0,6}(?:管理员|系统|用户|所有人?|其他人|他人|别人|你的|内部|后台|根)的?(?:密码|密钥|口令|令牌|凭证|秘密|机密)|(?:要|问|索要)(?:密码|密钥)的?[^我]{0,4}就.{0,4}给|泄露(?:所有|一切|全部|你的?|系统|用户|内部|管理员)|把.{0,4}(?:(?:系统|初始|最初|隐藏|内部|你的?)的?(?:提示|指令|设定)词?|提示词).{0,6}(?:输出|打印|显示|复述|背|说出|写出|展示)",
+    ),
+    (
+        "plants an answer",
+        r"\b(?:when|whenever|if|every time|each time|once) (?:you(?:'re| are) )?(?:asked|prompted|questioned|queried)\b[^,;:]{0,60}(?:[,;:] ?|\b(?:then|please|always|just|only|you|must|should) )(?:then |please |always |just |only |you |must |should )*(?:say|answer|reply|respond|tell|recommend|output|claim|insist|lie|deny|pretend|point|direct)\b|\b(?:when|whenever|if)\b.{0,12}\b(?:someone|somebody|anyone|anybody|users?|people|they)\b.{0,30}[,;:] ?(?:point|direct|send|refer|redirect|steer) (?:them|him|her|the users?) to\b",
+    ),
+    (
+        "plants an answer",
+        r"(?:当|每当|如果|只要|每次|若|^)你?被(?:问|询问|要求|提问)[^，,。我]{0,16}[，,]?(?:请|你|就|都|要|应该?|一律|总是|只|则){0,3}(?:回答|回复|告诉|推荐|输出|声称|说)|\b(?:begin|start|end|open|close|finish)\b.{0,6}\b(?:each|every|all)\b.{0,12}\b(?:repl(?:y|ies)|answers?|responses?|messages?)\b.{0,12}[\x22'“「].{0,40}(?:hack|pwn|obey|hail|buy|visit)|\btell (?:all |the |every |other )?users? to (?:install|download|buy|visit|send|enter|click|open|pay)\b",
+    ),
+    (
+        "claims to speak for others",
+        r"\b(?:i(?:'m| am)|as) (?:the|your) (?:\w+ )?(?:developer|creator|operator|admin|administrator|owner|maker|programmer|master)\b.{0,40}\b(?:you (?:must|have to|shall|are to|will)|i (?:order|command|instruct|authori[sz]e) you|obey|unlock|grant)\b|\bthis user (?:has|is|gets|holds)\b.{0,20}\b(?:admin\w*|root|operator|developer|full|unlimited|all) (?:privileges?|rights?|access|permissions?)\b|\b(?:ai|assistant|model|chatbot) (?:must|shall|has to) (?:recommend|obey|comply|always|never)\b.{0,40}\b(?:answers?|repl(?:y|ies)|responses?|users?)\b",
+    ),
+    (
+        "claims to speak for others",
+        r"我是(?:你的|系统的?|平台的?)(?:开发者|开发人员|管理员|运营者|创造者|主人|老板).{0,3}你?(?:必须|要|得|应该|应当|一定)(?:服从|听|解锁|执行|照做|照办|告诉|给|按)|(?:该|此|这个|这名)用户(?:拥有|具有|有|是).{0,6}(?:管理员|超级|最高|开发者|root)(?:权限|权利|身份)?|听我的(?:命令|指令|指挥)",
+    ),
+    (
+        "deceives the user",
+        r"\b(?:hide|conceal) (?:this|these|that|the) (?:\w+ )?(?:rules?|instructions?|notes?|orders?|messages?|memor(?:y|ies)|facts?)\b|\bkeep (?:this|these) (?:\w+ )?(?:rules?|instructions?|orders?|notes?)\b.{0,12}\b(?:secret|hidden|quiet)\b|(?:对|向)用户(?:隐瞒|隐藏|保密|撒谎|说谎)",
+    ),
+    (
+        "acts outside",
+        r"\b(?:append|add|attach|include|embed|put|insert|encode|write|hide)\b.{0,16}\b(?:users?(?:'s?)?|their|conversation|chat)\b.{0,24}\b(?:to|in|into|inside|on)\b.{0,16}\b(?:links?|urls?|images?|query strings?)\b|(?:把|将)用户.{0,12}(?:拼|编码|放|写|塞|嵌|加)(?:到|进|入).{0,8}(?:网址|链接|图片|url)|\b(?:call|invoke|use|run|execute|trigger) (?:the |this |your |a )?[a-z0-9]+(?:[_.][a-z0-9]+)+ (?:tool|function|command|api|plugin)\b|(?:调用|执行|运行) ?[a-z0-9]+(?:[_.][a-z0-9]+)+",
+    ),
+    (
         "fakes a frame",
         r"<\|?/?(?:im_start|im_end|system|assistant|user|endoftext|eot_id|start_header_id|end_header_id|begin_of_text|end_of_turn|start_of_turn)\b|\[/?inst\]|<</?sys>>|</?(?:system|user_profile|memories|memory|instructions?|assistant|human|tool_call|function_calls?|prompt|context|admin)\b[^>]{0,40}>|(?:^|[.!?。！？;；\n|-] ?)(?:system|assistant|developer|human|ai|系统|助手) ?[:：]|#{2,} ?(?:system|instructions?|assistant|human|response|end|new)\b|-{3,} ?(?:end|begin|start)\b|\b(?:end|begin|start) of (?:the )?(?:user )?(?:data|profile|memor(?:y|ies)|context|system|prompt|instructions?)\b",
     ),
@@ -132,40 +189,10 @@ pub fn suspicious(text: &str) -> Option<&'static str> {
     {
         return Some(HIDDEN);
     }
-    let met = SET.as_ref()?.matches(&plain(text));
-    met.iter().next().map(|at| RULES[at].0)
-}
-
-/// In lower case and on one line, without what makes the same words look different.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        let c = match c {
-            '\u{FF01}'..='\u{FF5E}' if !matches!(c, '：' | '，' | '；' | '！' | '？') => {
-                char::from_u32(c as u32 - 0xFEE0).unwrap_or(c)
-            }
-            '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{AD}' => continue,
-            '’' | '‘' => '\'',
-            // Cyrillic and Greek letters that pass for Latin ones
-            'а' | 'А' | 'α' => 'a',
-            'е' | 'Е' | 'ε' => 'e',
-            'о' | 'О' | 'ο' | 'Ο' => 'o',
-            'р' | 'Р' | 'ρ' => 'p',
-            'с' | 'С' => 'c',
-            'у' | 'У' => 'y',
-            'х' | 'Х' => 'x',
-            'і' | 'І' | 'ι' => 'i',
-            'ѕ' | 'Ѕ' => 's',
-            'ո' => 'n',
-            c if c.is_whitespace() || c.is_control() => ' ',
-            c => c,
-        };
-        if c == ' ' && out.ends_with(' ') {
-            continue;
-        }
-        out.extend(c.to_lowercase());
-    }
-    out
+    let set = SET.as_ref()?;
+    let met = |text: &str| set.matches(text).iter().next().map(|at| RULES[at].0);
+    let text = plain(text);
+    met(&text).or_else(|| undisguised(&text).iter().find_map(|text| met(text)))
 }
 
 #[cfg(test)]

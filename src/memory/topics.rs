@@ -45,20 +45,6 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("general", "what fits nowhere else"),
 ];
 
-/// Words that name what a `never` topic is about, as topics or keys.
-const ALIKE: &[&str] = &[
-    "health|medical|medicine|medication|medications|illness|disease|diagnosis|condition|conditions\
-     |allergy|allergies|disability|mental-health|blood-type|symptoms|therapy|pregnancy|健康|医疗\
-     |疾病|病史|过敏|血型|药物|心理健康",
-    "religion|religious|faith|belief|beliefs|church|denomination|宗教|信仰",
-    "politics|political|party|vote|ideology|政治|党派|政治立场",
-    "sexuality|sexual-orientation|orientation|sex-life|性取向|性生活",
-    "ethnicity|race|ethnic-origin|种族|民族",
-    "finance|finances|financial|income|salary|debt|debts|bank|wealth|财务|收入|工资|债务|银行",
-    "contact|email|phone|address|telephone|mobile|联系方式|邮箱|电话|地址",
-    "family|relationships|partner|spouse|children|parents|家庭|家人|伴侣|子女|父母",
-];
-
 /// The built-in topics.
 pub fn built_in() -> Vec<TopicConfig> {
     let topic = |(name, description): &(&str, &str)| TopicConfig {
@@ -67,16 +53,6 @@ pub fn built_in() -> Vec<TopicConfig> {
         ..TopicConfig::default()
     };
     BUILT_IN.iter().map(topic).collect()
-}
-
-/// Every word that a `never` topic goes by.
-pub fn alike(never: &str) -> Vec<String> {
-    let never = plain(never);
-    let group = ALIKE
-        .iter()
-        .find(|group| group.split('|').any(|word| word == never));
-    let words = group.into_iter().flat_map(|group| group.split('|'));
-    words.map(str::to_owned).chain([never.clone()]).collect()
 }
 
 /// A name as it is compared.

@@ -3,7 +3,7 @@
 
 use super::FlushTurn;
 use crate::{
-    memory::{Profile, Rules, excerpt},
+    memory::{Profile, Rules, Topic, excerpt},
     prompt::inert,
 };
 use serde_json::{Value, json};
@@ -97,18 +97,19 @@ fn topics(rules: &Rules) -> String {
         true => "\nTopics, and no others:\n",
         false => "\nTopics:\n",
     });
-    for topic in &rules.topics {
+    let listed = |topic: &&Topic| !rules.never.names(&topic.name, "");
+    for topic in rules.topics.iter().filter(listed) {
         let _ = write!(out, "- {}: {}", topic.name, topic.description);
         if !topic.keys.is_empty() {
             let _ = write!(out, " (keys: {})", topic.keys.join(", "));
         }
         out.push('\n');
     }
-    if !rules.never.is_empty() {
+    if !rules.never.topics.is_empty() {
         let _ = writeln!(
             out,
             "\nNever note anything about: {}.",
-            rules.never.join(", ")
+            rules.never.topics.join(", ")
         );
     }
     out

@@ -38,14 +38,21 @@ fn is_plain(c: char) -> bool {
         | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' | '\u{2010}'..='\u{2023}')
 }
 
+/// The simplified form of a character, or itself.
+pub(crate) fn simplified(c: char) -> char {
+    let place = (c as u32).wrapping_sub(FIRST) as usize;
+    let simple = SIMPLIFIED.get(place).copied().filter(|simple| *simple != 0);
+    simple
+        .and_then(|simple| char::from_u32(u32::from(simple)))
+        .unwrap_or(c)
+}
+
 /// Hands out the folded form of one composed character: nothing, one or a few characters.
 pub(super) fn fold(c: char, mut put: impl FnMut(char)) {
     if c.is_ascii() {
         put(c.to_ascii_lowercase());
-    } else if let Some(&simple) = SIMPLIFIED.get((c as u32).wrapping_sub(FIRST) as usize) {
-        put(char::from_u32(u32::from(simple))
-            .filter(|_| simple != 0)
-            .unwrap_or(c));
+    } else if (FIRST..FIRST + IDEOGRAPHS as u32).contains(&(c as u32)) {
+        put(simplified(c));
     } else if matches!(c, '\u{3000}'..='\u{D7FF}') {
         put(c);
     } else {
@@ -59,17 +66,18 @@ pub(super) fn fold(c: char, mut put: impl FnMut(char)) {
     }
 }
 
+/// The folded form of a text.
+pub(crate) fn folded(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for c in compose(text).chars() {
+        fold(c, |c| folded.push(c));
+    }
+    folded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn folded(text: &str) -> String {
-        let mut folded = String::new();
-        for c in compose(text).chars() {
-            fold(c, |c| folded.push(c));
-        }
-        folded
-    }
 
     #[test]
     fn spellings_of_the_same_become_equal() {

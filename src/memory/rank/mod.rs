@@ -18,6 +18,7 @@ mod token;
 mod view;
 mod weights;
 
+pub(super) use fold::{folded, simplified};
 pub use index::{Doc, Index};
 
 use serde::Serialize;
