@@ -51,6 +51,7 @@ mod prefix_cache;
 mod queue;
 mod read_your_writes;
 mod real_backend;
+mod recall_deadline;
 mod resent_history;
 mod resume;
 mod retry_storm;

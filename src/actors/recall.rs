@@ -18,8 +18,8 @@ use crate::{
     turn::{Case, Port, Stage, Turn},
 };
 use actix::prelude::*;
-use std::{collections::HashSet, sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout, timeout_at};
+use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 /// Messages before the question that say what it is about, and how much of each is read.
 const CONTEXT: usize = 4;
@@ -94,7 +94,7 @@ impl Handler<Turn<Asked>> for RecallActor {
                 let asking = asking(&self.state, &turn.stage, &turn.case, &resident);
                 if !asking.is_work(&resident) {
                     let answers = asking.answers(&resident);
-                    let found = Found::Yes(resident, asking.sight, answers);
+                    let found = Found::Yes(resident, asking.sight, Some(answers));
                     return pass(&self.state, &self.prompt, turn, found);
                 }
             }
@@ -104,13 +104,15 @@ impl Handler<Turn<Asked>> for RecallActor {
                 let by = Instant::now() + limit;
                 let query = turn.stage.said.as_ref().map(|said| said.query.clone());
                 let read = tokio::select! {
-                    read = timeout_at(by, read(&state, &user, query, limit)) => read,
+                    read = in_time(&state, &user, query, limit, by) => read,
                     () = turn.abandoned() => return,
                 };
-                let found = match read.unwrap_or(Err(RecallState::Timeout)) {
+                let found = match read {
                     Err(why) => Found::No(why),
-                    Ok((resident, elsewhere)) => {
+                    Ok(Read::Profile(resident)) => Found::Yes(resident, Sight::default(), None),
+                    Ok(Read::Whole(resident, elsewhere)) => {
                         let mut asking = asking(&state, &turn.stage, &turn.case, &resident);
+                        let late = Found::Yes(resident.clone(), asking.sight.clone(), None);
                         let ranking = async {
                             if !asking.is_settled(&resident.memories) {
                                 // What is left is shared with the ranking.
@@ -122,9 +124,7 @@ impl Handler<Turn<Asked>> for RecallActor {
                             rank(resident, asking).await
                         };
                         let found = tokio::select! {
-                            found = timeout_at(by, ranking) => {
-                                found.unwrap_or(Found::No(RecallState::Timeout))
-                            }
+                            found = timeout_at(by, ranking) => found.unwrap_or(late),
                             () = turn.abandoned() => return,
                         };
                         found.with(elsewhere)
@@ -145,21 +145,55 @@ impl Handler<Poke> for RecallActor {
 }
 
 enum Found {
-    /// The user, what the turn sees of them, and what of it answers.
-    Yes(Arc<Resident>, Sight, Answers),
+    /// The user, what the turn sees of them, and what of it answers, where that was found in time.
+    Yes(Arc<Resident>, Sight, Option<Answers>),
     No(RecallState),
+}
+
+/// What was read of a user.
+enum Read {
+    /// All, and what another server finds.
+    Whole(Arc<Resident>, Vec<Ranked>),
+    /// Who they are, without what they said.
+    Profile(Arc<Resident>),
 }
 
 impl Found {
     /// What another server found beside it.
     fn with(self, elsewhere: Vec<Ranked>) -> Found {
         match self {
-            Found::Yes(resident, sight, mut answers) => {
+            Found::Yes(resident, sight, Some(mut answers)) => {
                 answers.turns = merged(answers.turns, elsewhere, &sight);
-                Found::Yes(resident, sight, answers)
+                Found::Yes(resident, sight, Some(answers))
             }
-            no => no,
+            other => other,
         }
+    }
+}
+
+/// The user in time; where that is too short for all they said, who they are. What is late is read
+/// to its end, for the next turn to find it here.
+async fn in_time(
+    state: &State,
+    user: &UserKey,
+    query: Option<Arc<str>>,
+    limit: Duration,
+    by: Instant,
+) -> Result<Read, RecallState> {
+    let mut whole = pin!(timeout_at(by, read(state, user, query, limit)));
+    let profile = async {
+        sleep_until(by - limit / 3).await;
+        timeout_at(by, state.store.profile(user)).await
+    };
+    let (whole, profile) = tokio::select! {
+        whole = &mut whole => (whole, None),
+        // It is kept elsewhere, and was asked for at once.
+        profile = profile, if state.remote.is_none() => (whole.await, profile.ok()),
+    };
+    match (whole, profile) {
+        (Ok(whole), _) => whole.map(|(resident, elsewhere)| Read::Whole(resident, elsewhere)),
+        (Err(_), Some(Ok(resident))) => Ok(Read::Profile(resident)),
+        _ => Err(RecallState::Timeout),
     }
 }
 
@@ -202,11 +236,11 @@ async fn rank(resident: Arc<Resident>, asking: Asking) -> Found {
     let sight = asking.sight.clone();
     if !asking.is_work(&resident) {
         let answers = asking.answers(&resident);
-        return Found::Yes(resident, sight, answers);
+        return Found::Yes(resident, sight, Some(answers));
     }
     let of = resident.clone();
     let answers = tokio::task::spawn_blocking(move || asking.answers(&of)).await;
-    Found::Yes(resident, sight, answers.unwrap_or_default())
+    Found::Yes(resident, sight, Some(answers.unwrap_or_default()))
 }
 
 /// What is asked, and the messages just before it: those that came along, or the conversation's
@@ -285,6 +319,8 @@ fn pass(state: &State, prompt: &Port<Recalled>, turn: Turn<Asked>, found: Found)
                 };
                 let context = state.pool.context(&asked.model);
                 let wanted = wanted.map(|name| (name, state.config.memory.history_share(context)));
+                let late = answers.is_none();
+                let answers = answers.unwrap_or_default();
                 let picked = select(
                     &state.config.memory,
                     &resident,
@@ -293,7 +329,11 @@ fn pass(state: &State, prompt: &Port<Recalled>, turn: Turn<Asked>, found: Found)
                     &asked.present,
                     wanted,
                 );
-                Recall::of(resident, answers.facts, picked)
+                let recall = Recall::of(resident, answers.facts, picked);
+                match late {
+                    true => recall.late(),
+                    false => recall,
+                }
             }
         };
         Ok(Recalled {

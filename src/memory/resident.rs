@@ -4,7 +4,10 @@
 //! keep a slow reader from putting back what a commit has just outdated.
 
 use super::{Facts, KeptTurn, Memories, Profile, Settings, UserKey};
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
 use std::{
     collections::VecDeque,
     hash::{BuildHasher, RandomState},
@@ -96,6 +99,8 @@ impl Weighter<UserKey, Entry> for Bytes {
 /// The users who are here now.
 pub struct Residents {
     cache: Cache<UserKey, Entry, Bytes>,
+    /// What all of them may take.
+    most: u64,
     generations: Vec<Mutex<u64>>,
     /// Whoever reads asks the store for the mark: what is behind may stay, to be brought up to date.
     checked: AtomicBool,
@@ -107,11 +112,17 @@ impl Residents {
     pub fn new(bytes: u64) -> Self {
         let users = usize::try_from(bytes / 4096).unwrap_or(usize::MAX);
         Residents {
-            cache: Cache::with_weighter(users.clamp(16, 1 << 20), bytes, Bytes),
+            cache: cache(users.clamp(16, 1 << 20), bytes),
+            most: bytes,
             generations: (0..STRIPES).map(|_| Mutex::default()).collect(),
             checked: AtomicBool::new(false),
             hasher: RandomState::new(),
         }
+    }
+
+    /// What one user's memories may take, and leave room for others.
+    pub fn most_of_one(&self) -> usize {
+        usize::try_from(self.most / 4 * 3).unwrap_or(usize::MAX)
     }
 
     /// Others write too: nobody takes what is here for the truth without asking for its mark.
@@ -182,6 +193,26 @@ impl Residents {
     }
 }
 
+/// In one piece: by default it would be cut into four pieces a core, with as many bytes each, and
+/// whoever weighs more than such a piece would never be here, and be read anew each time.
+fn cache(users: usize, bytes: u64) -> Cache<UserKey, Entry, Bytes> {
+    let mut options = OptionsBuilder::new();
+    options.shards(1).hot_allocation(0.97);
+    options
+        .estimated_items_capacity(users)
+        .weight_capacity(bytes);
+    match options.build() {
+        Ok(options) => Cache::with_options(
+            options,
+            Bytes,
+            DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        ),
+        // Only where a capacity is missing.
+        Err(_) => Cache::with_weighter(users, bytes, Bytes),
+    }
+}
+
 fn lock(stripe: &Mutex<u64>) -> MutexGuard<'_, u64> {
     stripe.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -241,6 +272,17 @@ mod tests {
         all.insert(&ada, all.generation(&ada), 4, Arc::default());
         all.update(&ada, 7, |_| panic!("one was missed"));
         assert_eq!(all.marked(&ada).map(|(mark, _)| mark), Some(4));
+    }
+
+    #[test]
+    fn one_user_may_take_most_of_it() {
+        let (all, ada) = (Residents::new(1 << 20), UserKey::local("ada"));
+        let mut resident = Resident::default();
+        (0..1_800).for_each(|n| resident.remember(turn(&format!("a turn named {n}"), n)));
+        let bytes = resident.bytes();
+        assert!((512 << 10..950 << 10).contains(&bytes), "{bytes}");
+        all.insert(&ada, all.generation(&ada), 1, Arc::new(resident));
+        assert!(all.get(&ada).is_some());
     }
 
     #[test]

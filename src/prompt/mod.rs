@@ -25,7 +25,7 @@ pub enum RecallState {
     Hit,
     /// Nothing is known yet.
     Empty,
-    /// It took too long; the turn went on without.
+    /// It took too long; the turn went on with who the user is, or without.
     Timeout,
     /// The store is down; the turn went on without.
     Degraded,
@@ -97,6 +97,14 @@ impl Recall {
             memories: Vec::new(),
             facts: Vec::new(),
             history: Vec::new(),
+        }
+    }
+
+    /// What answers was not found in time.
+    pub fn late(self) -> Self {
+        Recall {
+            state: RecallState::Timeout,
+            ..self
         }
     }
 

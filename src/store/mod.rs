@@ -174,6 +174,16 @@ impl Store {
         reading.ok_or_else(gone)?.await.map_err(|_| gone())?
     }
 
+    /// Reads who a user is, without what they said: quick, however much that is.
+    pub async fn profile(&self, user: &UserKey) -> Result<Arc<Resident>, StoreError> {
+        let gone = || StoreError("the store is closed".into());
+        let (shared, user) = (self.shared.clone(), user.clone());
+        let reading = self
+            .runtime
+            .spawn(async move { shared.profile(&user).await });
+        reading.ok_or_else(gone)?.await.map_err(|_| gone())?
+    }
+
     /// How many turns all reads of users have brought from the database.
     pub fn turns_read(&self) -> u64 {
         self.shared.turns_read.load(SeqCst)

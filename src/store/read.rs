@@ -1,5 +1,6 @@
 //! Reads a user in one statement: one snapshot, one round trip. Where the caller already has the
-//! user at the mark that the store has, that is all it says; at an earlier one it says what came since.
+//! user at the mark that the store has, that is all it says; at an earlier one it says what came
+//! since; and to a caller in haste who they are, without what they said.
 
 use super::{
     database::Database,
@@ -63,56 +64,62 @@ fn sql(whole: bool) -> String {
 
 /// Before every mark.
 const NOTHING: i64 = -1;
+/// After every mark: as if all that was said were known.
+const ALL_SAID: i64 = i64::MAX;
+
+/// A cache that has no room for so many turns of a user is none for them.
+const FEW: usize = 200;
+/// Of what is too heavy such a part of what might fit is kept, for turns differ.
+const FIT: f64 = 0.9;
+
+/// What the store has of a user.
+#[derive(Default)]
+struct Parts {
+    mark: i64,
+    /// The mark at which something was last taken away.
+    deleted_mark: i64,
+    /// All but the turns, and what they state.
+    resident: Resident,
+    turns: Vec<Arc<KeptTurn>>,
+    /// What is not settled yet: its place in the outbox, its turn, what the user said, and when.
+    pending: Vec<(i64, String, String, i64)>,
+}
+
+/// Who the user is, without what they said: for whoever cannot wait for that.
+pub async fn profile(db: &Database, user: &UserKey, rules: &Rules) -> Result<Resident, DbErr> {
+    let Parts {
+        mut resident,
+        pending,
+        ..
+    } = parts(db, user, ALL_SAID, false).await?;
+    state(&mut resident, pending, rules);
+    Ok(resident)
+}
 
 /// Reads the user, or what came since the mark that they are here at. Where something was taken away
-/// since, they are read whole: what is here cannot tell what it is.
+/// since, they are read whole: what is here cannot tell what it is. Their memories take `most` bytes.
 pub async fn read(
     db: &Database,
     user: &UserKey,
     here: Option<&(i64, Arc<Resident>)>,
     rules: &Rules,
     unembedded: Option<&Unembedded>,
+    most: usize,
 ) -> Result<Read, DbErr> {
     let known = here.map_or(NOTHING, |(mark, _)| *mark);
-    let mut values = vec![];
-    values.extend([&user.tenant, &user.app, &user.user].map(|part| (&**part).into()));
-    values.push(known.into());
-    let backend = db.readers.get_database_backend();
-    let statement = Statement::from_sql_and_values(backend, sql(here.is_none()), values);
-    let rows = db.readers.query_all_raw(statement).await?;
-
-    let (mut mark, mut deleted_mark, mut resident) = (0, 0, Resident::default());
-    let (mut turns, mut pending) = (Vec::new(), Vec::new());
-    for row in rows {
-        let text = |column: &str| row.try_get::<String>("", column);
-        let number = |column: &str| row.try_get::<i64>("", column);
-        match text("kind")?.as_str() {
-            "u" => {
-                resident.profile.version = number("n")?.unsigned_abs();
-                resident.epoch_ms = number("m")?;
-                resident.settings = Settings::read(&text("a")?);
-                mark = number("k")?;
-                deleted_mark = text("b")?.parse().unwrap_or(i64::MAX);
-            }
-            "p" => slot(&row, &mut resident.profile)?,
-            "t" => turns.push(Arc::new(KeptTurn {
-                id: text("a")?.into(),
-                conversation: text("b")?.into(),
-                query: text("c")?.into(),
-                answer: text("d")?.into(),
-                role: text("e")?.into(),
-                at_ms: number("n")?,
-                status: status(number("m")? != 0),
-            })),
-            _ => pending.push((number("k")?, text("a")?, text("b")?, number("n")?)),
-        }
-    }
+    let Parts {
+        mark,
+        deleted_mark,
+        mut resident,
+        mut turns,
+        pending,
+    } = parts(db, user, known, here.is_none()).await?;
     if here.is_some() && known == mark {
         return Ok(Read::Unchanged);
     }
     let base = here.filter(|_| known < mark && deleted_mark <= known);
     if here.is_some() && base.is_none() {
-        return Box::pin(read(db, user, None, rules, unembedded)).await;
+        return Box::pin(read(db, user, None, rules, unembedded, most)).await;
     }
     turns.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
     let mut meanings = Vec::new();
@@ -128,46 +135,115 @@ pub async fn read(
         resident.turns.clone_from(&base.turns);
         resident.memories = base.memories.clone();
     }
-    let mut resident = remembered(resident, turns, meanings).await;
+    let mut resident = remembered(resident, turns, meanings, most).await;
+    state(&mut resident, pending, rules);
+    Ok(Read::New(mark, resident, count))
+}
+
+/// What the store has, but of turns those only that were written after a mark.
+async fn parts(db: &Database, user: &UserKey, known: i64, whole: bool) -> Result<Parts, DbErr> {
+    let mut values = vec![];
+    values.extend([&user.tenant, &user.app, &user.user].map(|part| (&**part).into()));
+    values.push(known.into());
+    let backend = db.readers.get_database_backend();
+    let statement = Statement::from_sql_and_values(backend, sql(whole), values);
+    let rows = db.readers.query_all_raw(statement).await?;
+
+    let mut parts = Parts::default();
+    for row in rows {
+        let text = |column: &str| row.try_get::<String>("", column);
+        let number = |column: &str| row.try_get::<i64>("", column);
+        match text("kind")?.as_str() {
+            "u" => {
+                parts.resident.profile.version = number("n")?.unsigned_abs();
+                parts.resident.epoch_ms = number("m")?;
+                parts.resident.settings = Settings::read(&text("a")?);
+                parts.mark = number("k")?;
+                parts.deleted_mark = text("b")?.parse().unwrap_or(i64::MAX);
+            }
+            "p" => slot(&row, &mut parts.resident.profile)?,
+            "t" => parts.turns.push(Arc::new(KeptTurn {
+                id: text("a")?.into(),
+                conversation: text("b")?.into(),
+                query: text("c")?.into(),
+                answer: text("d")?.into(),
+                role: text("e")?.into(),
+                at_ms: number("n")?,
+                status: status(number("m")? != 0),
+            })),
+            _ => {
+                let pending = (number("k")?, text("a")?, text("b")?, number("n")?);
+                parts.pending.push(pending);
+            }
+        }
+    }
+    Ok(parts)
+}
+
+/// What holds now: without what has ended, with what is stated and not settled yet.
+fn state(resident: &mut Resident, mut pending: Vec<(i64, String, String, i64)>, rules: &Rules) {
     pending.sort();
     rules.expire(&mut resident.profile, rules.clock.now_ms());
     for (_, turn, query, at_ms) in pending {
         let said = statements(&query);
         rules.apply(&mut resident.profile, &turn.into(), at_ms, &said);
     }
-    Ok(Read::New(mark, resident, count))
 }
 
 /// The resident with these turns, and what they mean, as well. Of thousands it is no work for a
 /// thread that others wait for.
 async fn remembered(
-    mut resident: Resident,
+    resident: Resident,
     turns: Vec<Arc<KeptTurn>>,
     meanings: Vec<Meaning>,
+    most: usize,
 ) -> Resident {
-    let few = turns.len() <= INLINE;
-    let work = move || {
-        match resident.memories.is_empty() {
-            true => {
-                let latest = turns.len().saturating_sub(RECENT_TURNS);
-                resident.turns.extend(turns[latest..].iter().cloned());
-                resident.memories = Arc::new(Memories::of(&turns));
-            }
-            // Shared with whoever holds the user: they see a little more.
-            false => turns.into_iter().for_each(|turn| resident.remember(turn)),
-        }
-        for (id, answer, vector) in &meanings {
-            if let Some(vector) = vector {
-                resident.memories.embed_side(id, *answer, vector);
-            }
-        }
-        resident
-    };
-    if few {
-        return work();
+    if turns.len() <= INLINE {
+        return with(resident, turns, &meanings);
     }
+    let work = move || match resident.memories.is_empty() {
+        true => lightened(resident, turns, &meanings, most),
+        false => with(resident, turns, &meanings),
+    };
     // It fails only where the process ends.
     tokio::task::spawn_blocking(work).await.unwrap_or_default()
+}
+
+/// With as many of the newest turns as one user may hold. Who weighs more than the cache has room
+/// for would be read anew by each request, and none would get what they said in time.
+fn lightened(
+    resident: Resident,
+    mut turns: Vec<Arc<KeptTurn>>,
+    meanings: &[Meaning],
+    most: usize,
+) -> Resident {
+    loop {
+        let light = with(resident.clone(), turns.clone(), meanings);
+        let (bytes, all) = (light.memories.bytes(), turns.len());
+        let fit = (all as f64 * FIT * most as f64 / bytes as f64) as usize;
+        if bytes <= most || fit < FEW {
+            return light;
+        }
+        turns.drain(..all - fit);
+    }
+}
+
+fn with(mut resident: Resident, turns: Vec<Arc<KeptTurn>>, meanings: &[Meaning]) -> Resident {
+    match resident.memories.is_empty() {
+        true => {
+            let latest = turns.len().saturating_sub(RECENT_TURNS);
+            resident.turns.extend(turns[latest..].iter().cloned());
+            resident.memories = Arc::new(Memories::of(&turns));
+        }
+        // Shared with whoever holds the user: they see a little more.
+        false => turns.into_iter().for_each(|turn| resident.remember(turn)),
+    }
+    for (id, answer, vector) in meanings {
+        if let Some(vector) = vector {
+            resident.memories.embed_side(id, *answer, vector);
+        }
+    }
+    resident
 }
 
 fn slot(row: &QueryResult, profile: &mut Profile) -> Result<(), DbErr> {

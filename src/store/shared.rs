@@ -6,7 +6,7 @@ use super::{
     directory::Directory,
     ledger::Tally,
     queue::Queue,
-    read::{Read, read},
+    read::{Read, profile, read},
     spool::Spool,
 };
 use crate::{
@@ -232,7 +232,8 @@ impl Shared {
         let here = self.residents.marked(user);
         let (database, known) = (self.database(), here.as_ref());
         let unembedded = self.unembedded.as_ref();
-        let reading = read(&database, user, known, &self.rules, unembedded);
+        let most = self.residents.most_of_one();
+        let reading = read(&database, user, known, &self.rules, unembedded, most);
         let read = match tokio::time::timeout(self.ack_timeout, reading).await {
             Ok(Ok(read)) => read,
             Ok(Err(error)) => return Err(self.failed_read(self.place.error(&error))),
@@ -253,6 +254,20 @@ impl Shared {
                 }
                 Ok(resident)
             }
+        }
+    }
+
+    /// Reads who the user is, without what they said.
+    pub async fn profile(&self, user: &UserKey) -> Result<Arc<Resident>, StoreError> {
+        if self.down.load(SeqCst) {
+            return Err(StoreError("the store is down".into()));
+        }
+        let database = self.database();
+        let reading = profile(&database, user, &self.rules);
+        match tokio::time::timeout(self.ack_timeout, reading).await {
+            Ok(Ok(resident)) => Ok(Arc::new(resident)),
+            Ok(Err(error)) => Err(self.failed_read(self.place.error(&error))),
+            Err(_) => Err(self.failed_read(StoreError("the store does not answer".into()))),
         }
     }
 

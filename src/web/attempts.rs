@@ -173,7 +173,7 @@ pub async fn open<A: Begin>(
 
 /// What was recalled into the prompt that is answered goes into its user's ledger.
 fn tally(graph: &Graph, call: &Call) {
-    if let (Some(user), RecallState::Hit, 1..) =
+    if let (Some(user), RecallState::Hit | RecallState::Timeout, 1..) =
         (&call.case.user, call.recall.state, call.recall.tokens)
     {
         graph.state.store.recalled(user, call.recall.tokens);
