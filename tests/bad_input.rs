@@ -251,8 +251,8 @@ async fn models_routes_and_methods_that_are_not_there() {
     }
     for (path, allow) in [
         (CHAT, "POST"),
-        ("/v1/models/x", "GET"),
-        (MEMORY, "GET, PUT, PATCH, DELETE"),
+        ("/v1/models/x", "GET, HEAD"),
+        (MEMORY, "GET, HEAD, PUT, PATCH, DELETE"),
         ("/livez", "GET, HEAD"),
     ] {
         let request = app.http.request("TRACE".parse().unwrap(), app.url(path));

@@ -35,6 +35,7 @@ mod ledger;
 mod live_change;
 mod lost_updates;
 mod mcp;
+mod mcp_circle;
 mod mcp_clients;
 mod mcp_conformance;
 mod mcp_foreign;

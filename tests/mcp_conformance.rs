@@ -85,14 +85,20 @@ async fn what_the_transport_must_refuse_is_refused() {
     let app = spawn_app(|_| {}).await;
     let list = message("tools/list", json!({}));
     let odd = ("mcp-protocol-version", "1999-01-01");
-    let cases: [Case; 8] = [
+    let cases: [Case; 9] = [
         (
             "revision",
             &[JSON, BOTH, odd],
             &list,
             StatusCode::BAD_REQUEST,
         ),
-        ("no accept", &[JSON], &list, StatusCode::NOT_ACCEPTABLE),
+        ("anything", &[JSON, ("accept", "*/*")], &list, StatusCode::OK),
+        (
+            "what we answer with alone",
+            &[JSON, ("accept", "text/html, Application/JSON;q=0.9")],
+            &list,
+            StatusCode::OK,
+        ),
         (
             "half accept",
             &[JSON, ("accept", "text/html")],

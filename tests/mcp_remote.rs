@@ -207,8 +207,16 @@ async fn with_the_memory_killed_nothing_fails_and_all_is_there_once_it_is_back()
     timeout(PATIENCE, all_there)
         .await
         .expect("some of it never arrived");
-    let next = chat.ask("u3", "Where do I live?").await.unwrap();
-    assert_eq!(next["recalled"]["memory"], "hit", "{next}");
+    let recalled = async {
+        loop {
+            let next = chat.ask("u3", "Where do I live?").await.unwrap();
+            // On a busy machine the other server may miss recall's deadline.
+            if next["recalled"]["memory"] == "hit" {
+                break next;
+            }
+        }
+    };
+    let next = timeout(PATIENCE, recalled).await.expect("no recall");
     assert!(next["text"].as_str().unwrap().contains("Town3"), "{next}");
     assert!(
         !chat.said().contains("Town"),

@@ -142,7 +142,9 @@ async fn a_wrong_line_is_named_and_nothing_of_the_import_is_kept() {
     let good = line("1", "2026-03-01", "user", "fine");
     for (bad, field) in [
         ("{\"id\": \"2\"}\n".to_owned(), "line 2: "),
-        ("nonsense\n".to_owned(), "line 2: "),
+        ("nonsense\n".to_owned(), "line 2"),
+        (line("2", "2026-03-01", "System", "x"), "line 2: role"),
+        (line("2", "2026-03-01", "tool", "x"), "line 2: role"),
         (line("", "2026-03-01", "user", "x"), "line 2: id"),
         (line("2", "yesterday", "user", "x"), "line 2: ts"),
         (line("2", "2026-03-01", "a\nb", "x"), "line 2: role"),

@@ -52,6 +52,6 @@ pub struct TopicConfig {
     pub keys: Vec<String>,
     /// What was said holds so many days; 0: until something else is said.
     pub ttl_days: u32,
-    /// The longest value that is learnt, in characters; 0: 500.
+    /// The longest value, in characters; 0: 500 of what is learnt, 2,000 of what is `PUT`.
     pub max_chars: usize,
 }

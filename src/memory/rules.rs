@@ -24,7 +24,7 @@ pub struct Topic {
     pub keys: Vec<String>,
     /// What was said holds so long.
     ttl_ms: Option<i64>,
-    max_chars: usize,
+    max_chars: Option<usize>,
 }
 
 /// See the file's head.
@@ -90,10 +90,7 @@ impl Rules {
         };
         let topic = |topic: crate::config::TopicConfig| Topic {
             ttl_ms: (topic.ttl_days > 0).then(|| i64::from(topic.ttl_days) * DAY_MS),
-            max_chars: match topic.max_chars {
-                0 => VALUE_CHARS,
-                most => most,
-            },
+            max_chars: (topic.max_chars > 0).then_some(topic.max_chars),
             name: topic.name,
             description: topic.description,
             keys: topic.keys,
@@ -120,6 +117,11 @@ impl Rules {
         !self.strict || self.topic(topic).is_some_and(listed)
     }
 
+    /// The longest value that the operator lets a topic have, in characters.
+    pub fn most_chars(&self, topic: &str) -> Option<usize> {
+        self.topic(topic)?.max_chars
+    }
+
     /// Whether any topic has an end.
     pub fn any_ttl(&self) -> bool {
         self.topics.iter().any(|topic| topic.ttl_ms.is_some())
@@ -136,7 +138,7 @@ impl Rules {
     }
 
     fn judge(&self, topic: &str, key: &str, value: &str, quote: &str) -> Verdict {
-        let most = self.topic(topic).map_or(VALUE_CHARS, |t| t.max_chars);
+        let most = self.most_chars(topic).unwrap_or(VALUE_CHARS);
         let long = value.len() > most && value.chars().nth(most).is_some();
         let never = || {
             self.never.names(topic, key)

@@ -1,6 +1,7 @@
 //! The HTTP below the protocol: reqwest with rustls and the roots that backends are judged by, no
 //! redirects, no proxies, and the header that names the user, which differs from call to call.
 
+use super::way::{PASSED_ON, Via, Way};
 use crate::config::RemoteMemory;
 use futures_util::stream::BoxStream;
 use http::{HeaderName, HeaderValue};
@@ -16,8 +17,6 @@ use sse_stream::Sse;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 const USER: HeaderName = HeaderName::from_static("x-user-id");
-/// Says that a request comes from a sundynix, which asks for its own user.
-pub const PASSED_ON: HeaderName = HeaderName::from_static("x-sundynix-passed-on");
 
 /// To open a connection.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -30,6 +29,8 @@ pub struct ForUser(pub HeaderValue);
 #[derive(Clone)]
 pub struct Http {
     http: reqwest::Client,
+    /// The way of what this server asks by itself.
+    own: HeaderValue,
     /// To the head of an answer.
     limit: Duration,
 }
@@ -39,7 +40,7 @@ type Headers = HashMap<HeaderName, HeaderValue>;
 
 impl Http {
     /// A client, whose connections are its own.
-    pub fn new(config: &RemoteMemory) -> std::result::Result<Self, String> {
+    pub fn new(config: &RemoteMemory, name: &str) -> std::result::Result<Self, String> {
         let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         let ring = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(ring)
@@ -56,7 +57,8 @@ impl Http {
             .build()
             .map_err(|e| format!("cannot make an HTTP client: {e}"))?;
         let limit = Duration::from_millis(config.timeout_ms);
-        Ok(Http { http, limit })
+        let own = Way::default().on(name);
+        Ok(Http { http, own, limit })
     }
 }
 
@@ -85,12 +87,17 @@ impl StreamableHttpClient for Http {
         mut headers: Headers,
         limits: StreamableHttpResponseLimits,
     ) -> Result<StreamableHttpPostResponse> {
-        if let ClientJsonRpcMessage::Request(request) = &message
-            && let Some(ForUser(user)) = request.request.extensions().get()
-        {
-            headers.insert(USER, user.clone());
+        let mut way = &self.own;
+        if let ClientJsonRpcMessage::Request(request) = &message {
+            let extensions = request.request.extensions();
+            if let Some(ForUser(user)) = extensions.get() {
+                headers.insert(USER, user.clone());
+            }
+            if let Some(Via(via)) = extensions.get() {
+                way = via;
+            }
         }
-        headers.insert(PASSED_ON, HeaderValue::from_static("1"));
+        headers.insert(PASSED_ON, way.clone());
         let posting = self
             .http
             .post_message_with_response_limits(uri, message, session, auth, headers, limits);

@@ -5,6 +5,7 @@
 use super::{
     Failure,
     http::{ForUser, Http},
+    way::{Via, Way},
 };
 use crate::{
     config::{RemoteMemory, UserAs},
@@ -41,6 +42,8 @@ const NUMBERS: [&str; 3] = ["k", "limit", "top_k"];
 
 /// See the file's head.
 pub struct Link {
+    /// What this server is called.
+    name: Arc<str>,
     user: UserAs,
     server: watch::Receiver<Option<Arc<Server>>>,
 }
@@ -65,12 +68,13 @@ pub struct Tools {
 
 impl Link {
     /// Starts connecting, and goes on for ever.
-    pub fn start(runtime: &Own, config: &RemoteMemory) -> Result<Link, String> {
+    pub fn start(runtime: &Own, config: &RemoteMemory, name: &Arc<str>) -> Result<Link, String> {
         let (tell, server) = watch::channel(None);
-        let http = Http::new(config)?;
+        let http = Http::new(config, name)?;
         runtime.spawn(keep(config.clone(), http, tell));
         let user = config.user;
-        Ok(Link { user, server })
+        let name = name.clone();
+        Ok(Link { name, user, server })
     }
 
     /// The server, if the connection stands.
@@ -95,6 +99,7 @@ impl Link {
     ) -> Result<Value, Failure> {
         let server = self.server().ok_or(Failure::Unreachable)?;
         let mut extensions = Extensions::default();
+        extensions.insert(Via(Way::here().on(&self.name)));
         match self.user {
             UserAs::Argument => {
                 arguments.insert("user_id".into(), (*user.user).into());

@@ -10,6 +10,7 @@ mod deliver;
 mod http;
 mod link;
 mod search;
+mod way;
 
 use crate::{
     config::{Config, RemoteMemory},
@@ -19,12 +20,12 @@ use crate::{
     store::{SaidIn, Upserted},
 };
 pub use deliver::deliver;
-pub use http::PASSED_ON;
 use link::Link;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::sync::RwLock;
+pub use way::{PASSED_ON, Way};
 
 /// topic → key → value, as the tools take it; `null` removes.
 pub type Preferences = Map<String, Value>;
@@ -57,6 +58,8 @@ impl From<Failure> for Error {
 
 /// See the file's head.
 pub struct Remote {
+    /// What this server is called on the way of a request.
+    name: Arc<str>,
     inner: Arc<Inner>,
     runtime: Own,
 }
@@ -84,7 +87,9 @@ impl Remote {
         };
         let runtime = Own::new("remote", 1).map_err(|e| format!("cannot start a thread: {e}"))?;
         let remote = &config.memory.mcp;
-        let link = Link::start(&runtime, remote).map_err(|e| format!("memory.mcp.url: {e}"))?;
+        let name: Arc<str> = uuid::Uuid::new_v4().simple().to_string().into();
+        let link = Link::start(&runtime, remote, &name);
+        let link = link.map_err(|e| format!("memory.mcp.url: {e}"))?;
         let inner = Arc::new(Inner {
             config: remote.clone(),
             link,
@@ -92,7 +97,21 @@ impl Remote {
             rules: Rules::new(&config.memory),
             gate: RwLock::default(),
         });
-        Ok(Some(Remote { inner, runtime }))
+        Ok(Some(Remote {
+            name,
+            inner,
+            runtime,
+        }))
+    }
+
+    /// Refuses what this server has asked itself, by way of the one that it asks.
+    pub fn check(&self, way: &Way) -> Result<(), Error> {
+        match way.is_circle(&self.name) {
+            true => Err(Error::RemoteRefused(
+                "it asks this server in its turn; one of them has to keep the profiles",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Whether it was reached last.
@@ -191,7 +210,7 @@ impl Remote {
         &self,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Failure> {
-        match self.runtime.spawn(work) {
+        match self.runtime.spawn(Way::here().serving(work)) {
             Some(task) => task.await.unwrap_or(Err(Failure::Unreachable)),
             None => Err(Failure::Unreachable),
         }

@@ -249,6 +249,12 @@ fn check(upsert: &Upsert, rules: &Rules) -> Result<(), Error> {
             let detail = "there is no such topic or key, and `memory.strict` takes no others";
             return Err(Error::invalid(format!("{topic:.40}.{key:.40}"), detail));
         }
+        if let (Some(value), Some(most)) = (value, rules.most_chars(topic))
+            && value.chars().count() > most
+        {
+            let detail = format!("a value of this topic has at most {most} characters");
+            return Err(Error::invalid(format!("{topic:.40}.{key:.40}"), detail));
+        }
         for name in [topic, key] {
             if name.is_empty() || name.len() > SLOT_NAME_BYTES || name.contains(char::is_control) {
                 let detail = format!(

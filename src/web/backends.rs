@@ -20,7 +20,7 @@ const BYTES: usize = 64 << 10;
 
 /// The routes.
 pub fn routes(app: &mut web::ServiceConfig) {
-    app.service(only("GET", web::resource("/backends").get(list)));
+    app.service(only("GET, HEAD", web::resource("/backends").get(list)));
     let one = web::resource("/backends/{name:.+}").put(put).delete(remove);
     app.service(only("PUT, DELETE", one));
 }

@@ -19,15 +19,9 @@ use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst};
 /// The routes at the root.
 pub fn routes(app: &mut web::ServiceConfig) {
     let probes = [
-        web::resource("/livez")
-            .get(live)
-            .route(web::head().to(live)),
-        web::resource("/readyz")
-            .get(ready)
-            .route(web::head().to(ready)),
-        web::resource("/health")
-            .get(health)
-            .route(web::head().to(health)),
+        web::resource("/livez").get(live),
+        web::resource("/readyz").get(ready),
+        web::resource("/health").get(health),
     ];
     for probe in probes {
         app.service(only("GET, HEAD", probe));
@@ -42,7 +36,7 @@ pub fn api_routes(app: &mut web::ServiceConfig) {
         web::resource("/graph").get(drawing),
     ];
     for reading in readings {
-        app.service(only("GET", reading));
+        app.service(only("GET, HEAD", reading));
     }
 }
 

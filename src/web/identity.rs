@@ -9,7 +9,7 @@ use super::{
 use crate::{config::Mode, error::Error, memory::MemoryMode, state::State};
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
-    body::MessageBody,
+    body::{self, BodySize, BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method,
@@ -131,14 +131,20 @@ fn first(
 }
 
 /// The guard in front of every route, while there are no keys. It also gives each request its id
-/// and each answer the header that tells it.
+/// and each answer the header that tells it, and lets whoever may `GET` ask by `HEAD`: the head is
+/// the same, a body of known size is counted and not sent, and a stream is not begun.
 pub async fn guard(
-    req: ServiceRequest,
+    mut req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let id = new_request_id(req.headers());
     req.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = match check(req.request()) {
+    let checked = check(req.request());
+    let head_only = *req.method() == Method::HEAD;
+    if head_only {
+        req.head_mut().method = Method::GET;
+    }
+    let mut response = match checked {
         Ok(()) => next.call(req).await?.map_into_left_body(),
         Err(error) => {
             let fault = Fault::new(error, Surface::of(req.path()));
@@ -148,6 +154,10 @@ pub async fn guard(
     };
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
+    }
+    if head_only && response.response().body().size() == BodySize::Stream {
+        let nothing = || EitherBody::right(BoxBody::new(body::None::new()));
+        response = response.map_body(|_, _| nothing());
     }
     Ok(response)
 }

@@ -4,8 +4,12 @@
 use crate::error::Error;
 use serde::de::DeserializeOwned;
 
+/// What some editors and Windows tools write before UTF-8; it says nothing.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// Reads a body that is an object, strictly.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    let body = body.strip_prefix(MARK).unwrap_or(body);
     // serde would take an array for a struct, member by member.
     if body.trim_ascii_start().first() == Some(&b'[') {
         return Err(Error::invalid("the body", "expected a JSON object"));
@@ -22,6 +26,21 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     })?;
     json.end().map_err(|error| wrong(".", &error))?;
     Ok(read)
+}
+
+/// Reads a line of many: where in the body it stands, only its caller knows.
+pub fn parse_line<T: DeserializeOwned>(line: usize, text: &str) -> Result<T, Error> {
+    parse(text.as_bytes()).map_err(|error| match error {
+        Error::Invalid { field, detail } => {
+            let detail = detail.replace("the body is not JSON (line 1, ", "it is not JSON (");
+            let field = match &*field {
+                "the body" => format!("line {line}"),
+                field => format!("line {line}: {field}"),
+            };
+            Error::invalid(field, detail)
+        }
+        error => error,
+    })
 }
 
 fn wrong(path: &str, error: &serde_json::Error) -> Error {
@@ -113,11 +132,17 @@ mod tests {
             (r#"{"query": "q", "model_": "secret"}"#, "model_"),
             (r#"{"query": "q", "query": "secret"}"#, "query"),
             (r#"{"query": "q"} secret"#, "the body"),
+            ("\u{FEFF}\u{FEFF}{}", "the body"),
         ] {
             let error = parse::<Body>(body.as_bytes()).unwrap_err();
             assert_eq!(error.field(), Some(field), "{body}: {error}");
             assert!(!error.to_string().contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_says_nothing() {
+        assert!(parse::<Body>("\u{FEFF}{\"query\": \"q\"}".as_bytes()).is_ok());
     }
 
     #[test]

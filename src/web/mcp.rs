@@ -19,7 +19,11 @@ use super::{
     query::Query,
     server::graph,
 };
-use crate::{error::Error, graph::Graph};
+use crate::{
+    error::Error,
+    graph::Graph,
+    remote::{PASSED_ON, Way},
+};
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use bytes::Bytes;
 use handler::Memory;
@@ -41,9 +45,9 @@ pub struct Caller {
     pub user: Option<String>,
     /// Who acts for them.
     pub acting: Acting,
-    /// It is another sundynix that searches for its own user: it is told what is kept here, for two
-    /// that remember for each other would ask in circles.
-    pub passed_on: bool,
+    /// It is another sundynix that asks for its own user, and what it has come through. A search is
+    /// told what is kept here, for two that remember for each other would ask in circles.
+    pub passed_on: Option<Way>,
 }
 
 /// `POST /mcp`
@@ -76,9 +80,7 @@ async fn serve(
     let caller = Caller {
         user: identity::user(req)?,
         acting: Acting::of(req)?,
-        passed_on: req
-            .headers()
-            .contains_key(crate::remote::PASSED_ON.as_str()),
+        passed_on: passed_on(req),
     };
     let limit = graph.state.config.limits.body_bytes;
     let body = body::read(req, payload, limit).await?;
@@ -110,6 +112,28 @@ async fn serve(
     Ok(response.body(whole))
 }
 
+/// The way on which the request has come from another sundynix.
+fn passed_on(req: &HttpRequest) -> Option<Way> {
+    let way = req.headers().get(PASSED_ON.as_str())?;
+    let way = http::HeaderValue::from_bytes(way.as_bytes());
+    Some(way.as_ref().map(Way::read).unwrap_or_default())
+}
+
+/// What `rmcp` is told that the caller takes. It wants both kinds of answer named; but ours are JSON,
+/// always, and so whoever takes that will do: `curl` says `*/*`, others `application/json` alone.
+fn accepted(req: &HttpRequest) -> Vec<&[u8]> {
+    let all = req.headers().get_all("accept").map(|value| value.as_bytes());
+    let is_json = |kind: &[u8]| {
+        let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+        let kind = kind.trim_ascii().to_ascii_lowercase();
+        matches!(&*kind, b"*/*" | b"application/*" | b"application/json")
+    };
+    match all.clone().any(|all| all.split(|byte| *byte == b',').any(is_json)) {
+        true => vec![b"application/json, text/event-stream"],
+        false => all.collect(),
+    }
+}
+
 /// The same request, as `rmcp` takes it. Our own headers and credentials stay here.
 fn request(
     req: &HttpRequest,
@@ -119,9 +143,12 @@ fn request(
     let mut request = http::Request::post("/mcp");
     for (name, value) in req.headers() {
         let name = name.as_str();
-        if name.starts_with("mcp-") || matches!(name, "accept" | "content-type" | "host") {
+        if name.starts_with("mcp-") || matches!(name, "content-type" | "host") {
             request = request.header(name, value.as_bytes());
         }
+    }
+    for accept in accepted(req) {
+        request = request.header("accept", accept);
     }
     let request = request.extension(caller).body(Full::new(body));
     request.map_err(|_| Error::invalid("the header", "an MCP header cannot be read"))

@@ -56,25 +56,25 @@ pub fn routes(app: &mut web::ServiceConfig) {
     let settings = web::resource("/memory/settings")
         .get(settings::read)
         .put(settings::set);
-    app.service(only("GET, PUT, PATCH, DELETE", profile))
+    app.service(only("GET, HEAD, PUT, PATCH, DELETE", profile))
         .configure(jobs::routes)
         .configure(quarantine::routes)
         .service(only(
             "POST",
             web::resource("/memory/search").post(search::search),
         ))
-        .service(only("GET, POST", turns))
+        .service(only("GET, HEAD, POST", turns))
         .service(only("DELETE", turn))
         .service(only(
-            "GET",
+            "GET, HEAD",
             web::resource("/memory/history").get(history::list),
         ))
         .service(only(
-            "GET",
+            "GET, HEAD",
             web::resource("/memory/export").get(export::export),
         ))
-        .service(only("GET, PUT", settings))
-        .service(only("GET", web::resource("/audit").get(audit::list)))
+        .service(only("GET, HEAD, PUT", settings))
+        .service(only("GET, HEAD", web::resource("/audit").get(audit::list)))
         .service(only("DELETE", slot));
 }
 

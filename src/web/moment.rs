@@ -49,8 +49,13 @@ fn iso(text: &str) -> Option<i64> {
         .or_else(|_| OffsetDateTime::parse(&text, &Iso8601::PARSING));
     let utc =
         || PrimitiveDateTime::parse(&text, &Iso8601::PARSING).map(PrimitiveDateTime::assume_utc);
-    let day = || Date::parse(&text, &Iso8601::PARSING).map(|day| day.midnight().assume_utc());
-    let at = there.or_else(|_| utc()).or_else(|_| day()).ok()?;
+    // A date is read from what has a time too, and a wrong time with it.
+    let day = || match text.contains('T') {
+        true => None,
+        false => Date::parse(&text, &Iso8601::PARSING).ok(),
+    };
+    let day = || day().map(|day| day.midnight().assume_utc());
+    let at = there.or_else(|_| utc()).ok().or_else(day)?;
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
@@ -92,6 +97,7 @@ mod tests {
             json!([1]),
             json!(1e300),
             json!("2026"),
+            json!("2026-11-01T23:59:60Z"),
             json!(2026),
             json!(""),
         ] {

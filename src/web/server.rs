@@ -150,8 +150,8 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
     app.service(
         web::scope("/v1")
             .service(only("POST", chat))
-            .service(only("GET", list))
-            .service(only("GET", model)),
+            .service(only("GET, HEAD", list))
+            .service(only("GET, HEAD", model)),
     )
     .service(
         web::scope("/api/v1")

@@ -40,9 +40,9 @@ pub fn routes(app: &mut web::ServiceConfig) {
         .get(view::state)
         .delete(view::cancel);
     app.service(only("POST", web::resource("/tasks").post(create)))
-        .service(only("GET, DELETE", task))
+        .service(only("GET, HEAD, DELETE", task))
         .service(only(
-            "GET",
+            "GET, HEAD",
             web::resource("/tasks/{id}/events").get(view::events),
         ));
 }

@@ -52,8 +52,8 @@ pub enum Write {
     Unclaim(Claim),
     /// Dead turns wait again: one, or all.
     Requeue(Option<TurnId>),
-    /// A value leaves quarantine for the profile.
-    Release(i64),
+    /// A value leaves quarantine for the profile; with a version only if that is what it is at.
+    Release(i64, Option<u64>),
     /// A value leaves quarantine for good.
     Discard(i64),
     /// What was said too long ago ends.
@@ -153,19 +153,24 @@ pub async fn write(
                 written.unsettled = settling > 0;
             }
             // Their own word, as a `PUT` is.
-            Write::Release(_)
+            Write::Release(..)
                 if Settings::read(&row.settings).mode(rules.consent) < MemoryMode::Read =>
             {
                 tx.rollback().await?;
                 return Ok(Err(not_wanted()));
             }
-            Write::Release(id) => {
+            Write::Release(id, on_version) => {
                 let Some(held) = take(&tx, user, *id).await? else {
                     tx.rollback().await?;
                     return Ok(Err(Error::NotFound("quarantined value")));
                 };
                 let mut profile =
                     settled(&tx, user, row.version, usize::MAX, rules, &mut writes).await?;
+                let current = profile.version;
+                if on_version.is_some_and(|version| version != current) {
+                    tx.rollback().await?;
+                    return Ok(Err(Error::Stale { current }));
+                }
                 let mut changes = release(&mut profile, held);
                 written.count = changes.len() as u64;
                 changes.extend(profile.evict(rules.max_slots, rules.clock.now_ms()));

@@ -60,6 +60,15 @@ impl Memory {
         Memory { state, memory }
     }
 
+    /// Calls a tool, unless it is this server that asks it, by way of another.
+    async fn serve(&self, name: &str, given: JsonObject, caller: &Caller) -> Result<Value, Error> {
+        let way = caller.passed_on.clone().unwrap_or_default();
+        if let (Some(remote), true) = (&self.state.remote, name != tools::SEARCH) {
+            remote.check(&way)?;
+        }
+        way.serving(self.call(name, given, caller)).await
+    }
+
     async fn call(&self, name: &str, given: JsonObject, caller: &Caller) -> Result<Value, Error> {
         match name {
             tools::GET => {
@@ -72,7 +81,7 @@ impl Memory {
             }
             tools::SEARCH => {
                 let asked = self.read(given, caller, "search").await?;
-                self.search(asked, !caller.passed_on).await
+                self.search(asked, caller.passed_on.is_none()).await
             }
             tools::HISTORY => {
                 self.history(self.read(given, caller, "read history").await?)
@@ -293,7 +302,7 @@ impl ServerHandler for Memory {
             ErrorData::internal_error("the head of the request is not there", None)
         })?;
         let given = request.arguments.unwrap_or_default();
-        match self.call(&request.name, given, &caller).await {
+        match self.serve(&request.name, given, &caller).await {
             Ok(answer) => Ok(CallToolResult::structured(answer).into()),
             Err(error) if error.status() < 500 => {
                 let field = error.field().filter(|field| *field != "the body");

@@ -7,18 +7,24 @@ use actix_web::{
     http::header::{self, HeaderName},
 };
 
+/// The tag of a profile that nobody has written yet.
+const NOTHING: &str = "\"0\"";
+
 /// The `ETag`.
 pub fn tag(profile: &Profile) -> String {
     format!("\"{}\"", profile.version)
 }
 
-/// Whether `If-None-Match` names this tag.
+/// Whether `If-None-Match` names this tag. `*` is any profile that there is.
 pub fn is_known(req: &HttpRequest, tag: &str) -> bool {
     let known = req.headers().get_all(header::IF_NONE_MATCH);
     let mut known = known
         .filter_map(|tags| tags.to_str().ok())
         .flat_map(|tags| tags.split(','));
-    known.any(|known| strong(known) == tag)
+    known.any(|known| match strong(known) {
+        "*" => tag != NOTHING,
+        known => known == tag,
+    })
 }
 
 /// An entity tag without the mark that compressing proxies put before it.
@@ -27,13 +33,22 @@ fn strong(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }
 
-/// The version that `If-Match` asks for; `*` is any.
+/// The version that a change is for: that of `If-Match`, where `*` is any; with `If-None-Match: *`
+/// that of a profile that nobody has written yet.
 pub fn on_version(req: &HttpRequest) -> Result<Option<u64>, Error> {
     const IF_MATCH: HeaderName = header::IF_MATCH;
+    const IF_NONE_MATCH: HeaderName = header::IF_NONE_MATCH;
     let mut tags = req.headers().get_all(IF_MATCH);
     let Some(tag) = tags.next() else {
-        return Ok(None);
+        return match req.headers().get(IF_NONE_MATCH) {
+            None => Ok(None),
+            Some(any) if any == "*" => Ok(Some(0)),
+            Some(_) => Err(Error::invalid("If-None-Match", "takes * where something is changed")),
+        };
     };
+    if req.headers().contains_key(IF_NONE_MATCH) {
+        return Err(Error::invalid("If-None-Match", "does not go with If-Match"));
+    }
     let tag = tag
         .to_str()
         .ok()
@@ -68,5 +83,24 @@ mod tests {
         for odd in ["3", "\"abc\"", "\"1\", \"2\"", "", "\"-1\""] {
             assert_eq!(version(odd).unwrap_err().field(), Some("If-Match"), "{odd}");
         }
+    }
+
+    #[test]
+    fn if_none_match_is_known_or_nothing() {
+        let with = |tag: &'static str| {
+            let req = TestRequest::default().insert_header(("if-none-match", tag));
+            req.to_http_request()
+        };
+        for (tag, at, known) in [
+            ("*", "\"3\"", true),
+            ("*", "\"0\"", false),
+            ("\"2\", W/\"3\"", "\"3\"", true),
+            ("\"2\"", "\"3\"", false),
+        ] {
+            assert_eq!(is_known(&with(tag), at), known, "{tag} {at}");
+        }
+        assert_eq!(on_version(&with("*")).unwrap(), Some(0));
+        let odd = on_version(&with("\"3\"")).unwrap_err();
+        assert_eq!(odd.field(), Some("If-None-Match"));
     }
 }

@@ -9,8 +9,8 @@ use crate::{
     memory::{KeptTurn, TurnStatus, UserKey, kept, masked},
     store::{Command, HeldBack, Import, Upsert, extraction},
     web::{
-        body, exchange::now_ms, fault::Fault, identity, moment::moment, openapi::Known,
-        query::Query, server::graph,
+        body, exchange::now_ms, fault::Fault, identity, json::parse_line, moment::moment,
+        openapi::Known, query::Query, server::graph,
     },
 };
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -22,6 +22,8 @@ use std::{collections::HashSet, sync::Arc};
 const GROUP: usize = 500;
 /// The longest id, session and role, in bytes.
 const NAME_BYTES: usize = 256;
+/// What messages carry that nobody said: instructions and data of programs. It is no memory.
+const NOT_SAID: [&str; 4] = ["system", "developer", "tool", "function"];
 
 /// One line.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -36,7 +38,8 @@ pub struct Item {
     /// The conversation.
     #[serde(default)]
     session: Option<String>,
-    /// `user`, `assistant`, or a speaker's name.
+    /// `user`, `assistant`, or a speaker's name. What nobody said (`system`, `tool` and the like) is
+    /// refused.
     #[serde(default)]
     role: Option<String>,
     /// What was said.
@@ -138,8 +141,9 @@ async fn held_back(
 /// Every line, or which one is wrong and why.
 fn items(body: &[u8], now_ms: i64) -> Result<Vec<Arc<KeptTurn>>, Error> {
     let text = std::str::from_utf8(body).map_err(|e| {
-        let detail = format!("the body is not UTF-8 (at byte {})", e.valid_up_to());
-        Error::invalid("the body", detail)
+        let before = &body[..e.valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        Error::invalid(format!("line {line}"), "is not UTF-8")
     })?;
     let lines = text.lines().enumerate();
     let lines = lines.filter(|(_, line)| !line.trim().is_empty());
@@ -148,10 +152,7 @@ fn items(body: &[u8], now_ms: i64) -> Result<Vec<Arc<KeptTurn>>, Error> {
 
 fn item(line: usize, text: &str, now_ms: i64) -> Result<Arc<KeptTurn>, Error> {
     let wrong = |field: &str, detail: &str| Error::invalid(format!("line {line}: {field}"), detail);
-    let item: Item = crate::web::json::parse(text.as_bytes()).map_err(|error| match error {
-        Error::Invalid { field, detail } => wrong(&field, &detail),
-        error => error,
-    })?;
+    let item: Item = parse_line(line, text)?;
     let (session, role) = (
         item.session.unwrap_or_default(),
         item.role.unwrap_or_default(),
@@ -163,12 +164,17 @@ fn item(line: usize, text: &str, now_ms: i64) -> Result<Arc<KeptTurn>, Error> {
             return Err(wrong(field, &detail));
         }
     }
+    let plain = role.to_ascii_lowercase();
+    if NOT_SAID.contains(&&*plain) {
+        let detail = "takes user, assistant or a speaker's name; leave lines of other roles out";
+        return Err(wrong("role", detail));
+    }
     let at_ms = moment(|| format!("line {line}: ts"), &item.ts)?;
     let text: Arc<str> = masked(&kept(&item.text.replace('\0', "\u{FFFD}"))).into();
-    let (role, query, answer): (&str, Arc<str>, Arc<str>) = match &*role {
+    let (role, query, answer): (&str, Arc<str>, Arc<str>) = match &*plain {
         "assistant" => ("", "".into(), text),
         "user" | "" => ("", text, "".into()),
-        other => (other, text, "".into()),
+        _ => (&role, text, "".into()),
     };
     Ok(Arc::new(KeptTurn {
         conversation: match session.is_empty() {

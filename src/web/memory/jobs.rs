@@ -11,6 +11,7 @@ use crate::{
     },
     web::{
         fault::{Fault, only},
+        moment::shown,
         openapi::Known,
         query::Query,
         server::graph,
@@ -29,17 +30,32 @@ pub fn routes(app: &mut web::ServiceConfig) {
     let one = web::resource("/memory/jobs/{turn}/requeue").post(requeue_one);
     let flush = web::resource("/memory/jobs/flush").post(flush);
     let ledger = web::resource("/memory/ledger").get(ledger);
-    app.service(only("GET", list))
+    app.service(only("GET, HEAD", list))
         .service(only("POST", again))
         .service(only("POST", one))
         .service(only("POST", flush))
-        .service(only("GET", ledger));
+        .service(only("GET, HEAD", ledger));
 }
 
 /// Turns that wait.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Jobs {
-    jobs: Vec<Job>,
+    jobs: Vec<Waiting>,
+}
+
+/// One of them.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Waiting {
+    /// When it may be tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time")]
+    next_at: Option<String>,
+    /// When it was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time")]
+    kept_at: Option<String>,
+    #[serde(flatten)]
+    job: Job,
 }
 
 /// `GET /api/v1/memory/jobs`
@@ -56,7 +72,13 @@ pub async fn jobs(req: HttpRequest) -> Result<HttpResponse, Fault> {
         let user = UserKey::local(&audit::acting(&graph, &req, "read jobs").await?);
         let store = &graph.state.store;
         let reading = store.reading(move |db| async move { extraction::jobs(&db, &user).await });
-        let jobs = reading.await.map_err(|_| Error::StoreDown)?;
+        let jobs = reading.await.map_err(|_| Error::StoreDown)?.into_iter();
+        let jobs = jobs.map(|job| Waiting {
+            next_at: job.next_at_ms.map(shown),
+            kept_at: job.kept_at_ms.map(shown),
+            job,
+        });
+        let jobs = jobs.collect();
         Ok(HttpResponse::Ok().json(Jobs { jobs }))
     };
     reading.await.map_err(Fault::native)

@@ -99,7 +99,11 @@ pub struct Preferences {
     description = "What is named is set, `null` removes, the rest stays. What is set here is pinned: only a \
         later statement of the user's own changes it.",
     request_body = Preferences,
-    params(Known, ("If-Match" = Option<String>, Header, pattern = r#"^((W/)?"\d+"|\*)$"#, description = "Only if the profile is still at this version")),
+    params(
+        Known,
+        ("If-Match" = Option<String>, Header, pattern = r#"^((W/)?"\d+"|\*)$"#, description = "Only if the profile is still at this version"),
+        ("If-None-Match" = Option<String>, Header, pattern = r"^\*$", description = "`*`: only if nobody has written the profile yet"),
+    ),
     responses(
         (status = 200, description = "The profile as it now is, and what of the request is held back", body = Shown,
             headers(("ETag" = String, description = "The version"))),

@@ -1,7 +1,11 @@
 //! `/api/v1/memory/quarantine`: values that look like an instruction to the model. They are in no
 //! prompt until somebody who has read them lets them go.
 
-use super::{Shown, audit, etag::tag, learning};
+use super::{
+    Shown, audit,
+    etag::{on_version, tag},
+    learning, not_here,
+};
 use crate::{
     error::Error,
     memory::{Profile, UserKey},
@@ -12,6 +16,7 @@ use crate::{
     },
     web::{
         fault::{Fault, only},
+        moment::shown,
         openapi::Known,
         query::Query,
         server::graph,
@@ -26,7 +31,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
     let list = web::resource("/memory/quarantine").get(list);
     let one = web::resource("/memory/quarantine/{id}").delete(discard);
     let out = web::resource("/memory/quarantine/{id}/release").post(release);
-    app.service(only("GET", list))
+    app.service(only("GET, HEAD", list))
         .service(only("DELETE", one))
         .service(only("POST", out));
 }
@@ -34,7 +39,17 @@ pub fn routes(app: &mut web::ServiceConfig) {
 /// What is held back.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Quarantine {
-    quarantine: Vec<Quarantined>,
+    quarantine: Vec<OnHold>,
+}
+
+/// One of them.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct OnHold {
+    /// When it was said or put.
+    #[schema(format = "date-time")]
+    at: String,
+    #[serde(flatten)]
+    value: Quarantined,
 }
 
 /// `GET /api/v1/memory/quarantine`
@@ -52,7 +67,12 @@ pub async fn list(req: HttpRequest) -> Result<HttpResponse, Fault> {
         let store = &graph.state.store;
         let reading =
             store.reading(move |db| async move { extraction::quarantine(&db, &user).await });
-        let quarantine = reading.await.map_err(|_| Error::StoreDown)?;
+        let held = reading.await.map_err(|_| Error::StoreDown)?.into_iter();
+        let quarantine = held.map(|value| OnHold {
+            at: shown(value.at_ms),
+            value,
+        });
+        let quarantine = quarantine.collect();
         Ok(HttpResponse::Ok().json(Quarantine { quarantine }))
     };
     reading.await.map_err(Fault::native)
@@ -66,7 +86,11 @@ pub async fn list(req: HttpRequest) -> Result<HttpResponse, Fault> {
     description = "It counts as of when it was said or put: a later word stands. Where another \
         server keeps the profile (`memory.mcp`) it is told the value, and until it has taken it the \
         value stays here.",
-    params(Known, ("id" = i64, Path)),
+    params(
+        Known,
+        ("id" = i64, Path),
+        ("If-Match" = Option<String>, Header, pattern = r#"^((W/)?"\d+"|\*)$"#, description = "Only if the profile is still at this version"),
+    ),
     responses((status = 200, description = "The profile as it now is", body = Shown,
         headers(("ETag" = String, description = "The version")))),
 )]
@@ -74,11 +98,14 @@ pub async fn release(req: HttpRequest, id: web::Path<String>) -> Result<HttpResp
     let releasing = async {
         let graph = graph(&req);
         let action = "release quarantined";
+        let on_version = on_version(&req)?;
         let (user, profile) = match &graph.state.remote {
             None => {
-                let (user, written) = ask(&req, &id, Write::Release, action).await?;
+                let write = |id| Write::Release(id, on_version);
+                let (user, written) = ask(&req, &id, write, action).await?;
                 (user, written.profile)
             }
+            Some(_) if on_version.is_some() => return Err(not_here()),
             Some(remote) => {
                 Query::read(&req, &[])?;
                 let user = audit::acting(&graph, &req, action).await?;
@@ -144,7 +171,7 @@ async fn tell(
 async fn ask(
     req: &HttpRequest,
     id: &str,
-    write: fn(i64) -> Write,
+    write: impl Fn(i64) -> Write,
     action: &'static str,
 ) -> Result<(String, Written), Error> {
     Query::read(req, &[])?;
