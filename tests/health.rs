@@ -73,7 +73,13 @@ async fn what_ops_read_is_what_happened() {
     );
     assert_eq!(health["backends"], json!({"up": 1, "of": 1}));
     assert_eq!(health["actors"]["model"], json!({"up": 2, "of": 2}));
-    for path in ["/livez", "/readyz", "/health", "/v1/models", "/openapi.json"] {
+    for path in [
+        "/livez",
+        "/readyz",
+        "/health",
+        "/v1/models",
+        "/openapi.json",
+    ] {
         let head = send(app.http.head(app.url(path))).await.unwrap();
         assert_eq!(head.status(), 200, "a balancer may ask by HEAD");
         let length = head.headers()["content-length"].to_str().unwrap();

@@ -92,7 +92,12 @@ async fn what_the_transport_must_refuse_is_refused() {
             &list,
             StatusCode::BAD_REQUEST,
         ),
-        ("anything", &[JSON, ("accept", "*/*")], &list, StatusCode::OK),
+        (
+            "anything",
+            &[JSON, ("accept", "*/*")],
+            &list,
+            StatusCode::OK,
+        ),
         (
             "what we answer with alone",
             &[JSON, ("accept", "text/html, Application/JSON;q=0.9")],

@@ -122,13 +122,19 @@ fn passed_on(req: &HttpRequest) -> Option<Way> {
 /// What `rmcp` is told that the caller takes. It wants both kinds of answer named; but ours are JSON,
 /// always, and so whoever takes that will do: `curl` says `*/*`, others `application/json` alone.
 fn accepted(req: &HttpRequest) -> Vec<&[u8]> {
-    let all = req.headers().get_all("accept").map(|value| value.as_bytes());
+    let all = req
+        .headers()
+        .get_all("accept")
+        .map(|value| value.as_bytes());
     let is_json = |kind: &[u8]| {
         let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
         let kind = kind.trim_ascii().to_ascii_lowercase();
         matches!(&*kind, b"*/*" | b"application/*" | b"application/json")
     };
-    match all.clone().any(|all| all.split(|byte| *byte == b',').any(is_json)) {
+    match all
+        .clone()
+        .any(|all| all.split(|byte| *byte == b',').any(is_json))
+    {
         true => vec![b"application/json, text/event-stream"],
         false => all.collect(),
     }

@@ -193,7 +193,10 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
 
 /// The route.
 pub fn routes(app: &mut web::ServiceConfig) {
-    app.service(only("GET, HEAD", web::resource("/openapi.json").get(document)));
+    app.service(only(
+        "GET, HEAD",
+        web::resource("/openapi.json").get(document),
+    ));
 }
 
 /// `GET /openapi.json`

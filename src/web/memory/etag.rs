@@ -43,7 +43,10 @@ pub fn on_version(req: &HttpRequest) -> Result<Option<u64>, Error> {
         return match req.headers().get(IF_NONE_MATCH) {
             None => Ok(None),
             Some(any) if any == "*" => Ok(Some(0)),
-            Some(_) => Err(Error::invalid("If-None-Match", "takes * where something is changed")),
+            Some(_) => Err(Error::invalid(
+                "If-None-Match",
+                "takes * where something is changed",
+            )),
         };
     };
     if req.headers().contains_key(IF_NONE_MATCH) {
