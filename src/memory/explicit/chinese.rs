@@ -3,9 +3,11 @@
 
 use super::{
     Around, Found, What,
+    chinese_household::{having, relation, standing},
     chinese_slots::{circumstances, favourite, possession},
     chinese_values::{self as values, Tail},
     plain::Plain,
+    wishes::wish_zh,
 };
 use std::ops::Range;
 
@@ -116,7 +118,7 @@ type Way = fn(&mut Reader, usize, Around) -> Option<Found>;
 
 fn statement(r: &mut Reader, around: Around) -> Option<Found> {
     let start = r.at;
-    let ways: [Way; 5] = [forget, remember, language, call_me, first_person];
+    let ways: [Way; 6] = [forget, remember, language, wish_zh, call_me, first_person];
     for way in ways {
         let mut tried = *r;
         if let Some(found) = way(&mut tried, start, around) {
@@ -214,7 +216,8 @@ fn language(r: &mut Reader, start: usize, around: Around) -> Option<Found> {
     after.eat("来 跟我 和我 给我 与我 对我");
     after.eat("回答 回复 交流 说话 沟通 对话 聊天 答复")?;
     let me = after.rest.starts_with('我') || r.rest[len..].contains('我');
-    if len == 0 || !(ever || around.ever || me && around.alone) {
+    let only = around.only && after.rest.trim_end_matches(['吧', '我']).is_empty();
+    if len == 0 || !(ever || around.ever || me && around.alone || only) {
         return None;
     }
     r.found(start, len, What::fact("preferences", "language"))
@@ -245,6 +248,13 @@ fn first_person(r: &mut Reader, start: usize, _: Around) -> Option<Found> {
     if let Some(found) = possession(&mut own, start) {
         *r = own;
         return Some(found);
+    }
+    for way in [relation, having, standing] {
+        let mut tried = *r;
+        if let Some(found) = way(&mut tried, start) {
+            *r = tried;
+            return Some(found);
+        }
     }
     // 最喜欢的颜色是蓝色
     let mut best = *r;

@@ -3,6 +3,7 @@
 use super::{
     Found, What,
     english::{ADVERBS, Scene},
+    household::standing,
     lexicon::{FUNCTION, listed},
     possession::date,
     values::{age, name, phrase, place, plain, thing, trade},
@@ -60,7 +61,9 @@ pub fn being(scene: Scene, c: &mut Cursor, start: usize, no: bool) -> Option<Fou
     if let Some(len) = diet(c) {
         return scene.found(c, start, len, What::fact("preferences", "diet"));
     }
-    let trade = trade(c.rest())?;
+    let Some(trade) = trade(c.rest()) else {
+        return standing(scene, c, start);
+    };
     c.skip(trade.start);
     scene.found(c, start, trade.len(), What::fact("work", "job"))
 }

@@ -4,11 +4,13 @@
 use super::{
     Around, Found, What,
     circumstances::{being, born, work},
+    household::{driving, having, learning, relation},
     lexicon::{GREETINGS, LEADS, listed},
     plain::Plain,
     possession::possession,
     requests::{call_me, forget, language, note, remember},
     values::{self, age, name, place, thing},
+    wishes::wish,
     words::{Cursor, Word, words},
 };
 use std::ops::Range;
@@ -115,18 +117,22 @@ pub fn statement(scene: Scene, c: &mut Cursor, goes_on: bool) -> Option<Found> {
     } else {
         |_, _| None
     };
-    first_of(scene, c, [outright, remember, forget, implied])
+    first_of(scene, c, [outright, wish, remember, forget, implied])
 }
 
 /// A statement that is not wrapped into "remember …".
 pub fn outright(scene: Scene, c: &mut Cursor) -> Option<Found> {
     let mine: fn(Scene, &mut Cursor) -> Option<Found> = |scene, c| {
         let start = c.next;
-        if c.eat("my") {
-            possession(scene, c, start)
-        } else {
-            None
+        if !c.eat("my") {
+            return None;
         }
+        let mut tried = *c;
+        if let Some(found) = possession(scene, &mut tried, start) {
+            *c = tried;
+            return Some(found);
+        }
+        relation(scene, c, start)
     };
     let i: fn(Scene, &mut Cursor) -> Option<Found> = |scene, c| {
         let start = c.next;
@@ -183,13 +189,16 @@ fn first_person(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
     if no {
         return None;
     }
-    if c.eat_any("live in|reside in|have lived in|have been living in|moved to")
-        .is_some()
-    {
+    let lives = "live in|reside in|have lived in|have been living in|moved to";
+    if let Some(verb) = c.eat_any(lives) {
         let len = place(scene.text, c.rest());
+        // "I moved to strike the motion"
+        let next = c.rest().get(len).map_or("", |w| w.low);
+        let acts = verb == "moved to" && listed("the a my your this that it", next);
+        let len = if acts { 0 } else { len };
         return scene.found(c, start, len, What::fact("identity", "location"));
     }
-    if c.eat("come from") {
+    if c.eat_any("come from|grew up in").is_some() {
         let len = place(scene.text, c.rest());
         return scene.found(c, start, len, What::fact("identity", "origin"));
     }
@@ -208,12 +217,22 @@ fn first_person(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
         let len = name(scene.text, c.rest());
         return scene.found(c, start, len, What::fact("identity", "nickname"));
     }
-    if c.eat_any("have a|have an|have").is_some() {
-        let after = c
-            .rest()
-            .get(1)
-            .is_some_and(|w| matches!(w.low, "allergy" | "allergies"));
-        return scene.found(c, start, usize::from(after), What::allergy("allergic to "));
+    if c.eat("have") {
+        let mut what = *c;
+        what.eat_any("a|an");
+        what.eat_any("severe|bad|mild|serious|strong|slight|food");
+        let after = what.rest().get(1).map_or("", |w| w.low);
+        if matches!(after, "allergy" | "allergies") {
+            *c = what;
+            return scene.found(c, start, 1, What::allergy("allergic to "));
+        }
+        return having(scene, c, start);
+    }
+    if c.eat("study") {
+        return learning(scene, c, start);
+    }
+    if c.eat("drive") {
+        return driving(scene, c, start);
     }
     if c.eat("use") {
         let used = c.rest().get(1).is_some_and(|w| w.low == "pronouns") && c.peek().contains('/');

@@ -117,7 +117,8 @@ My name is Ada. Write a poem about the sea. => identity/name=Ada
 I live in Rome. Translate "hello" into Italian. => identity/location=Rome
 My name is Ada. Why does this fail?\n```\nx = f(\n``` => identity/name=Ada
 Can you remember that I like jazz? => preferences/jazz=likes jazz
-Remember: my dog is called Rex => notes/dog-is-called-rex=my dog is called Rex
+Remember: my dog is called Rex => relationships/dog=Rex
+Remember: my bike is in the blue shed => notes/bike-is-in-the-blue-shed=my bike is in the blue shed
 From now on, answer in Italian. => preferences/language=Italian
 My name is Ada. How do you say hello in Japanese? => identity/name=Ada
 "#;
@@ -204,7 +205,7 @@ fn read(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn holds(examples: &str) {
+pub fn holds(examples: &str) {
     let pairs = examples.lines().filter_map(|line| line.split_once(" => "));
     let wrong: Vec<String> = pairs
         .filter_map(|(text, want)| {

@@ -79,6 +79,16 @@ pub const LANGUAGES: &str = "\
     swahili swedish tagalog tamil telugu thai tibetan turkish ukrainian urdu uzbek vietnamese \
     welsh yoruba zulu 中文 日本語 英文 한국어";
 
+/// What people are by country or faith: after "I'm" no name.
+pub const NATIONS: &str = "\
+    american mexican canadian brazilian argentinian chilean colombian peruvian cuban indian \
+    pakistani bangladeshi afghan iranian iraqi israeli lebanese syrian egyptian moroccan algerian \
+    tunisian nigerian ghanaian kenyan ethiopian african european asian australian austrian swiss \
+    belgian british scottish filipino singaporean malaysian taiwanese latino latina hispanic \
+    black white muslim christian catholic protestant jewish buddhist hindu sikh atheist \
+    gay lesbian bisexual trans queer republican democrat happy sad tired sorry fine good back \
+    new late ready sure stuck ok okay busy free sick bored here";
+
 /// What people are by trade: the last word of "a senior software engineer".
 pub const TRADES: &str = "\
     accountant actor actress administrator analyst architect artist author baker banker barista \

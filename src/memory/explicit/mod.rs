@@ -5,6 +5,7 @@
 //! fact about a person is worse than a missed one.
 
 mod chinese;
+mod chinese_household;
 mod chinese_slots;
 mod chinese_values;
 mod circumstances;
@@ -13,6 +14,9 @@ mod cues;
 mod english;
 mod forget;
 mod found;
+mod household;
+mod japanese;
+mod korean;
 mod lexicon;
 mod normal;
 mod outside;
@@ -21,10 +25,13 @@ mod possession;
 mod requests;
 mod sentence;
 mod values;
+mod wishes;
 mod words;
 
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod examples_household;
 
 pub use forget::forget_matches;
 
@@ -84,6 +91,8 @@ const FROM_NOW_ON: &[&str] = &[
 struct Around {
     /// The sentence is all there is: "answer me in German" is then no part of a task.
     alone: bool,
+    /// And it is one clause: no question stands beside "answer in German".
+    only: bool,
     /// It is to hold from now on.
     ever: bool,
     /// The clause before said something of the user, who may be meant still.
@@ -106,6 +115,11 @@ fn read(text: &str) -> Option<Vec<Statement>> {
     let mut found: Vec<Vec<Found>> = Vec::with_capacity(sentences.len());
     let mut around = Around {
         alone: sentences.len() == 1,
+        only: sentences.len() == 1 && {
+            let mut clauses = sentences[0].clauses.iter();
+            clauses
+                .all(|c| c.start == sentences[0].range().start || polite(&plain.shadow[c.clone()]))
+        },
         ..Around::default()
     };
     for sentence in &sentences {
@@ -141,13 +155,31 @@ fn read(text: &str) -> Option<Vec<Statement>> {
     Some(kept.filter_map(|f| statement(text, f)).collect())
 }
 
+/// Whether a clause asks nothing and says nothing.
+fn polite(clause: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "please",
+        "pls",
+        "thanks",
+        "thank you",
+        "谢谢",
+        "谢谢你",
+        "好吗",
+    ];
+    WORDS.contains(&clause)
+}
+
 /// A cheap look: most messages have none of the words a statement begins with.
 fn may_state(text: &str) -> bool {
     const WORDS: &[&str] = &[
-        "i", "my", "me", "im", "ive", "remember", "forget", "always", "answer", "reply",
+        "i", "my", "me", "im", "ive", "remember", "forget", "always", "answer", "reply", "respond",
+        "please", "never", "keep", "use", "don", "stop", "speak",
     ];
     let words = || text.split(|c: char| !c.is_ascii_alphanumeric());
-    text.contains(['我', '记', '記', '忘', '答', '复', '復', '覆'])
+    text.contains(['我', '记', '記', '忘', '答', '复', '復', '覆', '用'])
+        || text
+            .chars()
+            .any(|c| japanese::is_kana(c) || korean::is_hangul(c))
         || words().any(|w| w.len() <= 8 && WORDS.iter().any(|x| x.eq_ignore_ascii_case(w)))
 }
 
@@ -166,6 +198,15 @@ fn in_sentence(plain: &Plain, sentence: &Sentence, mut around: Around) -> Vec<Fo
             around.ever = true;
             continue;
         }
+        if let Some(found) = japanese::read(plain, clause.clone(), around.only)
+            .or_else(|| korean::read(plain, clause.clone(), around.only))
+        {
+            if sentence.end == End::Question {
+                break;
+            }
+            all.push(found);
+            continue;
+        }
         let chinese = around.goes_on && words.contains(normal::is_han)
             || words.contains(['我', '记', '忘', '用', '答']);
         let mut found = if chinese {
@@ -174,7 +215,9 @@ fn in_sentence(plain: &Plain, sentence: &Sentence, mut around: Around) -> Vec<Fo
             english::read(plain, clause.clone(), around)
         };
         let Some(last) = found.last_mut() else {
-            let opens = english::opens(plain, clause.clone()) || chinese::opens(plain, clause);
+            let greets = japanese::greets(words) || korean::greets(words);
+            let opens =
+                greets || english::opens(plain, clause.clone()) || chinese::opens(plain, clause);
             if opens { continue } else { break }
         };
         if last.open {

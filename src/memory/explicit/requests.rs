@@ -156,5 +156,8 @@ pub fn language(scene: Scene, c: &mut Cursor) -> Option<Found> {
     let found = scene.found(c, start, len, What::fact("preferences", "language"))?;
     c.eat_any("to me|with me");
     ever |= c.eat_any(EVER).is_some();
-    (ever || scene.around.ever || me && scene.around.alone).then_some(found)
+    c.eat("please");
+    // Where nothing else is said, there is nothing else it could be meant for.
+    let only = scene.around.only && verb != "write" && c.rest().is_empty();
+    (ever || scene.around.ever || me && scene.around.alone || only).then_some(found)
 }
