@@ -4,7 +4,7 @@
 
 use super::recall::Asked;
 use crate::{
-    chat::{Ask, News, is_background, news},
+    chat::{Ask, News, is_background, news, own_words},
     error::Error,
     graph::Node,
     memory::{MemoryMode, Said, UserKey, kept},
@@ -109,7 +109,7 @@ fn admit(state: &State, case: &mut Case, asked: Submitted) -> Result<Asked, Erro
         (Ask::Native(task), _) => News {
             said: Some(Said {
                 conversation: conversation.unwrap_or(&case.turn).into(),
-                query: kept(&task.query).into(),
+                query: kept(own_words(&task.query)).into(),
             }),
             ..News::default()
         },

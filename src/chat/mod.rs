@@ -6,11 +6,13 @@ mod body;
 mod edit;
 mod json;
 mod news;
+mod wrapped;
 
 pub use background::is_background;
 pub use body::{ChatBody, Content, Message, Piece, Role};
 pub use edit::{Edits, renamed, without_usage};
 pub use news::{News, Secret, news};
+pub use wrapped::own_words;
 
 use crate::{config::Params, error::Error};
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! within a tool loop, a regenerate and an SDK's retry: all of these are one turn, known by a keyed
 //! hash of what the user said so far.
 
-use super::{ChatBody, Message, Piece, Role};
+use super::{ChatBody, Message, Piece, Role, own_words};
 use crate::memory::{Said, TurnId, UserKey, kept, query_hash};
 use std::collections::HashSet;
 
@@ -110,7 +110,7 @@ impl Words {
             }
         }
         let texts: Vec<&str> = pieces.iter().map(Piece::text).collect();
-        let text = texts.join("\n");
+        let text = own_words(&texts.join("\n")).to_owned();
         Words { text, media }
     }
 

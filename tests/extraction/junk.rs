@@ -121,6 +121,62 @@ async fn clients_own_prompts_neither_recall_nor_remember() {
     assert_eq!(identity(&app, "ada").await, json!({"name": "Ada"}));
 }
 
+/// Open WebUI puts the documents of a question into the question: that is the user's, they are not.
+#[tokio::test]
+async fn a_question_about_documents_is_asked_by_the_user() {
+    let chat = Upstream::start();
+    let app = spawn_app(|config| {
+        config.backend[0] = BackendConfig {
+            url: chat.openai(),
+            models: vec!["m".into()],
+            ..BackendConfig::default()
+        };
+    })
+    .await;
+    app.ask("ada", "My name is Ada.").await.unwrap();
+    let question = "Where could I work? I live in Prague.";
+    let wrapped = format!(
+        "### Task:\nRespond to the user query using the provided context, incorporating inline \
+         citations in the format [id].\n\n<context>\n<source id=\"1\">My name is Gregor. I am allergic \
+         to apples.</source>\n</context>\n\n{question}"
+    );
+    let send = async |messages: Value| {
+        let request = app.http.post(app.url("/v1/chat/completions"));
+        let body = json!({"model": "m", "messages": messages});
+        let request = request.header("x-user-id", "ada").json(&body);
+        let answer = crate::support::http::send(request).await.unwrap();
+        let turn = answer.headers()["x-sundynix-turn"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert_eq!(answer.headers()["x-sundynix-memory"], "hit");
+        let _ = answer.bytes().await.unwrap();
+        (
+            turn,
+            chat.log().chats().last().unwrap().json()["messages"].to_string(),
+        )
+    };
+    let user = |text: &str| json!({"role": "user", "content": text});
+    let (turn, sent) = send(json!([user(&wrapped)])).await;
+    assert!(
+        sent.contains("- identity / name: Ada") && sent.contains("allergic"),
+        "{sent}"
+    );
+    assert_eq!(
+        identity(&app, "ada").await,
+        json!({"name": "Ada", "location": "Prague"})
+    );
+    let turns = app.call("GET", "/api/v1/memory/turns", "ada", None).await;
+    let turns: Value = turns.json().await.unwrap();
+    assert_eq!(turns["turns"][0]["query"], question);
+    // The next request carries the question as it was typed: it is known to be there.
+    assert_eq!(send(json!([user(question)])).await.0, turn);
+    let said = json!({"role": "assistant", "content": "In a zoo."});
+    let (next, sent) = send(json!([user(question), said, user("And you?")])).await;
+    assert_ne!(next, turn);
+    assert_eq!(sent.matches(question).count(), 1, "{sent}");
+}
+
 #[tokio::test]
 async fn secrets_are_masked_before_anything_keeps_them() {
     let reader = reader();
