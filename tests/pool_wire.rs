@@ -2,6 +2,7 @@
 //! connection, a connection that went stale is no failure, and each error has the right owner.
 
 mod failures;
+mod heads;
 
 use crate::support::upstream::{
     Gate, Step, Upstream, chat_events, chat_whole, chunk, chunked, end, head, http, ok, sse,

@@ -1,9 +1,9 @@
-//! How connections are opened: without Nagle's delay, read as `unmeasured.rs` says, and told apart
-//! from those that the client had in stock, for only one in stock can have gone stale.
+//! How connections are opened: without Nagle's delay, with heads that awc can read (`heads.rs`), and
+//! told apart from those that the client had in stock, for only one in stock can have gone stale.
 
 use super::{
     address::{Forbidden, is_forbidden},
-    unmeasured::Unmeasured,
+    heads::Heads,
 };
 use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Connector, ConnectorService};
@@ -75,7 +75,7 @@ impl Dial {
 }
 
 impl Service<ConnectInfo<Uri>> for Dial {
-    type Response = Connection<Uri, Unmeasured>;
+    type Response = Connection<Uri, Heads>;
     type Error = ConnectError;
     type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
 
@@ -99,7 +99,7 @@ impl Service<ConnectInfo<Uri>> for Dial {
             // A socket that is gone again fails where it is used.
             let _ = connection.io_ref().set_nodelay(true);
             let (io, to) = connection.into_parts();
-            Ok(Connection::new(to, Unmeasured::new(io)))
+            Ok(Connection::new(to, Heads::new(io)))
         })
     }
 }

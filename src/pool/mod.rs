@@ -22,6 +22,7 @@ mod extras;
 mod failure;
 mod forecast;
 mod get;
+mod heads;
 mod health;
 mod layers;
 mod lease;
@@ -43,7 +44,6 @@ mod streamed;
 mod ticket;
 mod timeouts;
 mod tried;
-mod unmeasured;
 mod watch;
 mod window;
 

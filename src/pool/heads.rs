@@ -1,11 +1,16 @@
-//! A connection whose answers may end with it. HTTP/1.1 lets a server leave out both the length
-//! and the chunks of a body and close at its end; awc takes such a body for none, but reads it
-//! where the answer is HTTP/1.0. So the head of such an answer is shown to it as one of HTTP/1.0.
+//! A connection that shows awc the heads of answers so that it can read them. Two things that
+//! HTTP/1.1 allows it cannot:
+//!
+//! * A body without length and chunks, which ends with its connection: awc takes it for none, but
+//!   reads it where the answer is HTTP/1.0. So the head is shown as one of HTTP/1.0.
+//! * Interim answers (100, 102, 103) before the real one: awc takes them for the answer, and gives
+//!   the connection to the next request, which would get this one's. So they are left out.
+//!
 //! Heads behind TLS are not seen here.
 
 use actix_web::rt::net::{ActixStream, Ready, TcpStream};
 use bytes::{Buf, BytesMut};
-use memchr::memmem;
+use memchr::memchr_iter;
 use std::{
     io,
     pin::Pin,
@@ -16,12 +21,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A head longer than this is passed on as it is.
 const HEAD_BYTES: usize = 64 << 10;
 
-/// How an answer that may be such a one begins.
+/// How an answer begins whose head may have to be changed.
 const BEGINNING: &[u8] = b"HTTP/1.1 ";
 
 /// See the file's head.
 #[derive(Debug)]
-pub(super) struct Unmeasured {
+pub(super) struct Heads {
     io: TcpStream,
     /// A request has been written, and the head of its answer is not whole yet.
     awaits_head: bool,
@@ -29,9 +34,9 @@ pub(super) struct Unmeasured {
     head: BytesMut,
 }
 
-impl Unmeasured {
+impl Heads {
     pub(super) fn new(io: TcpStream) -> Self {
-        Unmeasured {
+        Heads {
             io,
             awaits_head: false,
             head: BytesMut::new(),
@@ -42,33 +47,53 @@ impl Unmeasured {
     pub(super) fn peer_addr(&self) -> std::net::SocketAddr {
         self.io.peer_addr().unwrap()
     }
+
+    /// Whether a whole head is there, or none that is ours to change; and mends it.
+    fn is_whole(&mut self) -> bool {
+        loop {
+            let begins = self.head.len().min(BEGINNING.len());
+            if self.head[..begins] != BEGINNING[..begins] || self.head.len() >= HEAD_BYTES {
+                return true;
+            }
+            let Some(end) = end(&self.head) else {
+                return false;
+            };
+            match &self.head[BEGINNING.len()..end] {
+                // The one interim answer that is the last in HTTP.
+                [b'1', b'0', b'1', ..] | [b'2', b'0', b'4', ..] | [b'3', b'0', b'4', ..] => {}
+                [b'1', ..] => {
+                    self.head.advance(end);
+                    continue;
+                }
+                lines if !is_measured(lines) => self.head[BEGINNING.len() - 2] = b'0',
+                _ => {}
+            }
+            return true;
+        }
+    }
 }
 
-/// Whether the head is as long as it has to be, to be passed on; and says there what awc can read.
-fn is_whole(head: &mut [u8]) -> bool {
-    let begins = head.len().min(BEGINNING.len());
-    if head[..begins] != BEGINNING[..begins] || head.len() >= HEAD_BYTES {
-        return true;
-    }
-    let Some(end) = memmem::find(head, b"\r\n\r\n") else {
-        return false;
-    };
-    let (status, lines) = (&head[BEGINNING.len()..end], &head[..end]);
-    let has_body = !(status.starts_with(b"1") || matches!(status.get(..3), Some(b"204" | b"304")));
-    let named = |line: &[u8], name: &[u8]| {
-        let start = line.trim_ascii_start().get(..name.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(name))
-    };
-    let is_measured = lines
-        .split(|b| *b == b'\n')
-        .any(|line| named(line, b"content-length") || named(line, b"transfer-encoding"));
-    if has_body && !is_measured {
-        head[BEGINNING.len() - 2] = b'0';
-    }
-    true
+/// Where the head ends; awc takes bare line feeds too.
+fn end(head: &[u8]) -> Option<usize> {
+    memchr_iter(b'\n', head).find_map(|at| match head[at + 1..] {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
 }
 
-impl AsyncRead for Unmeasured {
+/// Whether a head says where its body ends.
+fn is_measured(head: &[u8]) -> bool {
+    head.split(|b| *b == b'\n').any(|line| {
+        let mut parts = line.splitn(2, |b| *b == b':').map(<[u8]>::trim_ascii);
+        let (name, value) = (parts.next(), parts.next());
+        let is = |wanted: &[u8]| name.is_some_and(|name| name.eq_ignore_ascii_case(wanted));
+        let plain = value.is_some_and(|value| value.eq_ignore_ascii_case(b"identity"));
+        is(b"content-length") || is(b"transfer-encoding") && !plain
+    })
+}
+
+impl AsyncRead for Heads {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -80,7 +105,7 @@ impl AsyncRead for Unmeasured {
             let mut piece = ReadBuf::new(&mut piece);
             ready!(Pin::new(&mut this.io).poll_read(cx, &mut piece))?;
             this.head.extend_from_slice(piece.filled());
-            this.awaits_head = !(piece.filled().is_empty() || is_whole(&mut this.head));
+            this.awaits_head = !(piece.filled().is_empty() || this.is_whole());
         }
         if this.head.is_empty() {
             return Pin::new(&mut this.io).poll_read(cx, out);
@@ -92,7 +117,7 @@ impl AsyncRead for Unmeasured {
     }
 }
 
-impl AsyncWrite for Unmeasured {
+impl AsyncWrite for Heads {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -126,7 +151,7 @@ impl AsyncWrite for Unmeasured {
     }
 }
 
-impl ActixStream for Unmeasured {
+impl ActixStream for Heads {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
         if !self.head.is_empty() && !self.awaits_head {
             return Poll::Ready(Ok(Ready::READABLE));
@@ -148,10 +173,10 @@ mod tests {
     };
 
     /// What is read of answers that come byte by byte.
-    async fn read(answers: &'static [&'static str]) -> Vec<String> {
+    async fn read(answers: &[&str]) -> Vec<String> {
         let here = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let io = TcpStream::connect(here.local_addr().unwrap()).await;
-        let mut ours = Unmeasured::new(io.unwrap());
+        let mut ours = Heads::new(io.unwrap());
         let (mut theirs, _) = here.accept().await.unwrap();
         theirs.set_nodelay(true).unwrap();
         let mut read = Vec::new();
@@ -175,16 +200,23 @@ mod tests {
     async fn only_a_body_without_a_measure_is_shown_as_one_that_ends_with_its_connection() {
         const MEASURED: &[&str] = &[
             "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+            "HTTP/1.1 200 OK\nContent-Length : 2\n\nok",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
             "HTTP/1.1 204 No Content\r\n\r\n",
+            "HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
             "HTTP/1.0 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
             "no HTTP at all",
         ];
         assert_eq!(read(MEASURED).await, MEASURED);
-        let read = read(&["HTTP/1.1 200 OK\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"]).await;
-        assert_eq!(
-            read,
-            ["HTTP/1.0 200 OK\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"]
-        );
+        for rest in [
+            "A: b\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "Content-Length-Before: 9\r\n\r\ncontent-length: 1\r\n",
+            "Transfer-Encoding: identity\r\n\r\nok",
+            "Connection: keep-alive\n\nok\r\n\r\n",
+        ] {
+            let answer = format!("HTTP/1.1 200 OK\r\n{rest}").leak();
+            let shown = format!("HTTP/1.0 200 OK\r\n{rest}");
+            assert_eq!(read(&[answer]).await, [shown]);
+        }
     }
 }
