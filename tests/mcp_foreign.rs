@@ -110,6 +110,28 @@ async fn any_server_will_do() {
 }
 
 #[tokio::test]
+async fn an_erase_leaves_nothing_there_however_much_it_was() {
+    let foreign = Foreign::start("current").await;
+    let app = foreign.serves(UserAs::Argument, |_| {}).await;
+    for part in 0..6 {
+        let keys = (0..200).map(|n| (format!("{part}-{n}"), json!("x")));
+        let body = json!({"preferences": {"many": serde_json::Map::from_iter(keys)}});
+        let put = app.call("PUT", "/api/v1/memory", "ada", Some(body)).await;
+        assert_eq!(put.status(), 200);
+    }
+    let erased = app.call("DELETE", "/api/v1/memory", "ada", None).await;
+    let erased: Value = erased.json().await.unwrap();
+    assert_eq!(erased["profile"], 1_200, "{erased}");
+    let saved = foreign.saved().await;
+    let nulls = |call: &Value| {
+        let keys = call["preferences"]["many"].as_object().unwrap();
+        assert!(keys.len() <= 200, "a sundynix would refuse that");
+        keys.values().filter(|value| value.is_null()).count()
+    };
+    assert_eq!(saved.iter().map(nulls).sum::<usize>(), 1_200);
+}
+
+#[tokio::test]
 async fn what_it_refuses_is_told_again_and_holds_up_nobody_else() {
     let foreign = Foreign::start("current").await;
     let app = foreign.serves(UserAs::Argument, |_| {}).await;

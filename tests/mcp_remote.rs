@@ -156,7 +156,10 @@ async fn with_the_memory_killed_nothing_fails_and_all_is_there_once_it_is_back()
     let mut memory = Process::start(&[], &[]).await;
     let door = Door::before(memory.addr).await;
     let mcp = format!("memory.mcp={}/mcp", door.base());
-    let mut chat = Process::start(&["--set", &mcp, "--set", "telemetry.log=debug"], &[]).await;
+    // Recall has time on a busy machine.
+    let (debug, patient) = ("telemetry.log=debug", "memory.recall_timeout_ms=60000");
+    let set = ["--set", &mcp, "--set", debug, "--set", patient];
+    let mut chat = Process::start(&set, &[]).await;
     chat.says("the remote memory is there").await;
     chat.ask("u0", "My name is Ann.").await.unwrap();
     memory.kill().await;

@@ -1,9 +1,13 @@
 //! Keys, card numbers and passwords are masked before anything keeps them: in what is stored,
 //! spooled, recalled and read by the extraction model. The request itself is not touched. Every
-//! rule is in this file; each replaces the secret alone, so that the sentence around it stays.
+//! rule but a card's is in this file; each replaces the secret alone, so that the sentence around it
+//! stays.
 
+mod card;
+
+use card::{CARD, WIDE_CARD, card};
 use regex::{Captures, Regex};
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
 /// What stands where a secret stood.
 pub const MASKED: &str = "[masked]";
@@ -54,12 +58,6 @@ const TOLD: &[&str] = &[
     ),
 ];
 
-/// A number that may be a card's: [`is_card`] decides.
-const CARD: &str = r"\b(?<card>[3-6][0-9](?:[ -]?[0-9]){11,17})\b";
-
-/// The same as a Chinese or Japanese keyboard may write it.
-const WIDE_CARD: &str = r"(?<wide>[３-６](?:[ 　－-]?[０-９]){12,18})";
-
 /// What people say of a password instead of telling it.
 const NO_PASSWORD: &str = "\
     |a|about|again|all|already|also|always|an|and|at|based|being|between|both|broken|by|case|changed\
@@ -104,60 +102,43 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     if !digits() && !signs.is_match(text) {
         return text.into();
     }
-    rules.replace_all(text, |found: &Captures| {
-        let whole = &found[0];
-        // The one group that took part; a look has none.
-        let Some(group) = found.iter().skip(1).flatten().next() else {
-            return MASKED.to_owned();
-        };
-        let (named, secret) = (|name| found.name(name), group.as_str());
-        let is_one = match secret {
-            _ if secret.starts_with(MASKED) => false,
-            _ if named("card").or(named("wide")).is_some() => is_card(secret),
-            _ if named("made").is_some() => is_made(secret),
-            _ if named("password").is_some() => is_password(secret),
-            _ if named("han").is_some() => !NO_MIMA.iter().any(|w| secret.starts_with(w)),
-            _ if named("key").is_some() => secret.bytes().any(|b| b.is_ascii_digit()),
-            _ => true,
-        };
-        match is_one {
-            true => {
-                let from = group.start() - found.get(0).map_or(0, |whole| whole.start());
-                [&whole[..from], MASKED, &whole[from + secret.len()..]].concat()
+    let (mut out, mut taken, mut from) = (String::new(), 0, 0);
+    while let Some(found) = rules.captures_at(text, from) {
+        match secret(text, &found) {
+            Ok(secret) => {
+                out += &text[taken..secret.start];
+                out += MASKED;
+                (taken, from) = (secret.end, secret.end);
             }
-            false => whole.to_owned(),
+            Err(on) => from = on,
         }
-    })
-}
-
-/// By its length, its issuer's first digits and its check digit.
-fn is_card(text: &str) -> bool {
-    let digits: Vec<u32> = text.chars().filter_map(digit).collect();
-    let issued = matches!(
-        (&digits[..], digits.len()),
-        ([3, 4 | 7, ..], 15)
-            | ([3, 0 | 6 | 8, ..], 14)
-            | ([3, 5, ..] | [5, 1..=5, ..], 16)
-            | ([4, ..], 13 | 16 | 19)
-            | ([6, ..], 16..=19)
-    );
-    let sum = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, digit)| match at % 2 {
-            0 => *digit,
-            _ => digit * 2 / 10 + digit * 2 % 10,
-        });
-    issued && sum.sum::<u32>() % 10 == 0
-}
-
-/// Of a number, narrow or wide.
-fn digit(c: char) -> Option<u32> {
-    match c {
-        '０'..='９' => Some(c as u32 - '０' as u32),
-        _ => c.to_digit(10),
     }
+    match taken {
+        0 => text.into(),
+        _ => (out + &text[taken..]).into(),
+    }
+}
+
+/// The secret in what met a rule; else where to look on.
+fn secret(text: &str, found: &Captures) -> Result<Range<usize>, usize> {
+    let whole = found.get_match().range();
+    // The one group that took part; a look has none.
+    let Some(group) = found.iter().skip(1).flatten().next() else {
+        return Ok(whole);
+    };
+    let (named, secret) = (|name| found.name(name), group.as_str());
+    if named("card").or(named("wide")).is_some() {
+        return card(text, group.range());
+    }
+    let is_one = match secret {
+        _ if secret.starts_with(MASKED) => false,
+        _ if named("made").is_some() => is_made(secret),
+        _ if named("password").is_some() => is_password(secret),
+        _ if named("han").is_some() => !NO_MIMA.iter().any(|w| secret.starts_with(w)),
+        _ if named("key").is_some() => secret.bytes().any(|b| b.is_ascii_digit()),
+        _ => true,
+    };
+    is_one.then(|| group.range()).ok_or(whole.end)
 }
 
 /// Whether a word is made up, as passwords are, rather than one of a language.

@@ -27,6 +27,9 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::sync::RwLock;
 pub use way::{PASSED_ON, Way};
 
+/// A sundynix takes so many values in one call.
+const MOST_VALUES: usize = 200;
+
 /// topic → key → value, as the tools take it; `null` removes.
 pub type Preferences = Map<String, Value>;
 
@@ -252,16 +255,27 @@ impl Inner {
 
     /// Removes every value; answers how many there were.
     async fn empty(&self, user: &UserKey) -> Result<u64, Failure> {
-        let profile = self.profile(user, self.limit()).await?;
-        if profile.slots.is_empty() {
-            return Ok(0);
+        let (mut removed, mut asked) = (0, None);
+        loop {
+            let slots = self.profile(user, self.limit()).await?.slots;
+            let left: Vec<_> = slots.into_keys().collect();
+            if left.is_empty() {
+                return Ok(removed);
+            }
+            // It says yes, and keeps them.
+            if asked.as_ref() == Some(&left) {
+                return Err(Failure::Refused);
+            }
+            for some in left.chunks(MOST_VALUES) {
+                let mut nothing = Preferences::new();
+                for (topic, key) in some {
+                    set(&mut nothing, topic, key, Value::Null);
+                }
+                self.upsert(user, nothing, None).await?;
+            }
+            removed += left.len() as u64;
+            asked = Some(left);
         }
-        let mut nothing = Preferences::new();
-        for (topic, key) in profile.slots.keys() {
-            set(&mut nothing, topic, key, Value::Null);
-        }
-        self.upsert(user, nothing, None).await?;
-        Ok(profile.slots.len() as u64)
     }
 }
 

@@ -33,7 +33,7 @@ fn fact(item: Item, turns: &[FlushTurn], rules: &Rules, known: &Profile) -> Opti
         return None;
     }
     let turn = turns.get(item.turn.checked_sub(1)?)?;
-    let query = spaced(&turn.query);
+    let query: String = spaced(&turn.query).nfc().collect();
     let quote = quoted(&item.quote, &query)?;
     let (topic, key) = slot(&item.topic, &item.key, rules, known)?;
     if is_about_another(&topic, &key, &quote) {
@@ -87,7 +87,6 @@ fn quoted(quote: &str, query: &str) -> Option<String> {
 /// The quote as the user wrote it: models straighten the apostrophes that phones type, and spell
 /// an accent as one sign or as two.
 fn written(quote: &str, query: &str) -> Option<String> {
-    let query: String = query.nfc().collect();
     let folded: String = query.chars().map(straight).collect();
     let quote: String = quote.nfc().map(straight).collect();
     let from = folded[..folded.find(&quote)?].chars().count();
@@ -239,8 +238,13 @@ mod tests {
     #[test]
     fn a_quote_is_found_however_its_signs_are_spelt_and_kept_as_the_user_wrote_it() {
         let rules = Rules::new(&MemoryConfig::default());
-        let turns = [turn("t", "Hm: I’m driving a Citro\u{eb}n")];
-        for quote in ["I'm driving a Citroën", "I’m driving a Citroe\u{308}n"] {
+        let quotes = ["I'm driving a Citroën", "I’m driving a Citroe\u{308}n"];
+        let queries = [
+            "Hm: I’m driving a Citro\u{eb}n",
+            "I’m driving a Citroe\u{308}n",
+        ];
+        for (quote, query) in quotes.iter().flat_map(|q| queries.map(|query| (q, query))) {
+            let turns = [turn("t", query)];
             let items = vec![item(Op::Add, "car", "Citroën", quote, 1)];
             let found = check(items, &turns, &rules, &Profile::default());
             assert_eq!(found[0].quote, "I’m driving a Citroën");
