@@ -86,6 +86,25 @@ mod tests {
     }
 
     #[test]
+    fn a_private_key_is_not_kept_in_part() {
+        let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n";
+        for before in [3_000, 4_100, 6_000] {
+            let key = [
+                "-----BEGIN PRIVATE KEY-----\n",
+                &line.repeat(140),
+                "-----END PRIVATE KEY-----",
+            ];
+            let text = format!("{}{} ok?", "a ".repeat(before), key.concat());
+            let kept = kept(&text);
+            assert!(
+                !kept.contains("MII") && !kept.contains("Us8cKj"),
+                "{before}: {kept}"
+            );
+            assert!(kept.ends_with("[masked] ok?"));
+        }
+    }
+
+    #[test]
     fn pieces_are_kept_as_the_whole_would_be() {
         for times in [1, 3_000, 200_000] {
             let mut pieces = KeptText::default();

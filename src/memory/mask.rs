@@ -41,6 +41,8 @@ const TOLD: &[&str] = &[
     r"(?i:\bpin)(?i: code| number)? ?(?:[:=]|(?i:is)\b) ?(?<pin>[0-9]{3,12})\b",
     r#"(?:密码|密碼|口令)(?:是|为|為|就是|[:：=])[ :：]*["“「']?(?<mima>[!-~]{3,128})"#,
     r#"我的(?:密码|密碼|口令)(?:是|为|為|就是|[:：])[ :：]*["“「']?(?<han>[一-龥]{2,16})"#,
+    // the rest of a private key whose beginning is in what was left out of a long text
+    r"\[…\]\n(?<rest>[A-Z ]*-{0,5}[A-Za-z0-9+/=\r\n]+-----END [A-Z ]*PRIVATE KEY-----)",
     // a card told as one: no check digit is asked for, its owner may have mistyped it
     r"(?:卡号|卡號|(?i:\b(?:card|card number|card no\.?)))(?:是|为|為|就是|[:：=]|(?i: is:?))?[ ：:]*(?<told>[0-9](?:[ -]?[0-9]){12,18})\b",
     // further from the word, right behind it, or in another language: only what looks made up
