@@ -40,7 +40,7 @@ pub use profile::{Change, Profile, SLOT_NAME_BYTES, Slot, Source};
 pub use rank::Explain;
 pub use resident::{RECENT_TURNS, Resident, Residents};
 pub use rules::{Applied, Held, Rules, Topic};
-pub use screen::suspicious;
+pub use screen::{prepare_screening, suspicious};
 pub use select::{ANSWER_CHARS, QUERY_CHARS, Selection, excerpt, query_hash, select};
 pub use settings::Settings;
 pub use sight::Sight;

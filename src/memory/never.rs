@@ -3,7 +3,7 @@
 //! health, and so on. The words are plain ones that people use of themselves. In doubt nothing is
 //! learnt: a fact that was missed costs less than one that nobody may keep.
 
-use super::{rank::folded, topics::plain};
+use super::{rank::folded, screen::ascii, topics::plain};
 use regex::RegexSet;
 
 /// The names of a topic, with which it can be configured and under which values are kept, and what
@@ -81,8 +81,8 @@ impl Never {
                 .find(|s| s.names.split('|').any(|name| name == topic));
             if let Some(known) = known {
                 names.extend(known.names.split('|').map(str::to_owned));
-                about.push(format!(r"(?-u:\b)(?:{})(?-u:\b)", known.words));
-                about.push(known.anywhere.to_owned());
+                about.push(ascii(&format!(r"\b(?:{})\b", known.words)));
+                about.push(ascii(known.anywhere));
             }
             names.push(topic);
         }

@@ -174,12 +174,22 @@ const RULES: &[(&str, &str)] = &[
 /// The rule for what nobody can see.
 const HIDDEN: &str = "hides text";
 
-static SET: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
-    let rules = RULES
+static SET: LazyLock<Option<RegexSet>> =
+    LazyLock::new(|| RegexSet::new(RULES.iter().map(|(_, rule)| ascii(rule))).ok());
+
+/// A pattern whose words and digits are ASCII. Those of all scripts make a set so large that it
+/// takes a second to build, and milliseconds to run.
+pub fn ascii(pattern: &str) -> String {
+    let classes = [(r"\b", r"(?-u:\b)"), (r"\w", "[0-9a-z_]"), (r"\d", "[0-9]")];
+    classes
         .iter()
-        .map(|(_, rule)| rule.replace(r"\b", r"(?-u:\b)"));
-    RegexSet::new(rules).ok()
-});
+        .fold(pattern.to_owned(), |p, (from, to)| p.replace(from, to))
+}
+
+/// Makes the rules ready: that takes a tenth of a second, which no turn should wait for.
+pub fn prepare_screening() {
+    LazyLock::force(&SET);
+}
 
 /// The rule that a text meets: it looks like an instruction to the model.
 pub fn suspicious(text: &str) -> Option<&'static str> {

@@ -216,7 +216,8 @@ fn language(r: &mut Reader, start: usize, around: Around) -> Option<Found> {
     after.eat("来 跟我 和我 给我 与我 对我");
     after.eat("回答 回复 交流 说话 沟通 对话 聊天 答复")?;
     let me = after.rest.starts_with('我') || r.rest[len..].contains('我');
-    let only = around.only && after.rest.trim_end_matches(['吧', '我']).is_empty();
+    let asked = before[..before.len() - r.rest.len()].contains('请');
+    let only = asked && around.only && after.rest.trim_end_matches(['吧', '我']).is_empty();
     if len == 0 || !(ever || around.ever || me && around.alone || only) {
         return None;
     }

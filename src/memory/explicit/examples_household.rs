@@ -29,7 +29,7 @@ I am learning to play the guitar => education/learning=guitar
 I study computer science => education/learning=computer science
 I drive a Volvo. => possessions/car=Volvo
 Please answer in French => preferences/language=French
-Answer in French => preferences/language=French
+Reply in Portuguese, please. => preferences/language=Portuguese
 Always answer briefly. => preferences/answers=briefly
 please keep your answers short => preferences/answers=keep your answers short
 Never use emojis => preferences/emojis=Never use emojis
@@ -51,7 +51,6 @@ use metric units => preferences/metric-units=use metric units
 我已经结婚了 => relationships/marital-status=结婚了
 我正在学习法语 => education/learning=法语
 请用英文回答 => preferences/language=英文
-用英文回答 => preferences/language=英文
 请简短回答 => preferences/answers=简短
 回答请简短一点 => preferences/answers=简短一点
 不要用表情符号 => preferences/表情符号=不要用表情符号
@@ -158,6 +157,8 @@ const NOT_LEARNT: &[&str] = &[
     "我对这个答案很满意",
     "如果我有两个孩子怎么办",
     "我可能对猫过敏",
+    "Answer in French",
+    "用英文回答",
     "Hi, I'm Lost",
     "I drive a Uber sometimes",
     "I moved to strike the motion",

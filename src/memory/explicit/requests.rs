@@ -157,7 +157,8 @@ pub fn language(scene: Scene, c: &mut Cursor) -> Option<Found> {
     c.eat_any("to me|with me");
     ever |= c.eat_any(EVER).is_some();
     c.eat("please");
-    // Where nothing else is said, there is nothing else it could be meant for.
-    let only = scene.around.only && verb != "write" && c.rest().is_empty();
+    // Asked for, where nothing else is said that it could be meant for.
+    let asked = scene.text.to_ascii_lowercase().contains("please");
+    let only = asked && scene.around.only && verb != "write" && c.rest().is_empty();
     (ever || scene.around.ever || me && scene.around.alone || only).then_some(found)
 }
