@@ -28,7 +28,7 @@ pub fn serve(loaded: Loaded) -> Outcome {
     System::new().block_on(add_backend(&mut config));
     let state = State::assemble(config).map_err(|e| placed(e, &loaded))?;
     // The first value that is learnt should not wait for the rules it is screened by.
-    drop(std::thread::spawn(crate::memory::prepare_screening));
+    drop(std::thread::spawn(sundynix::memory::prepare_screening));
     // The first request should find models, and the banner too.
     System::new().block_on(async {
         let client = Client::new();
