@@ -3,7 +3,10 @@
 //! English and Chinese. What is put into a prompt is inert and fenced as well, so a rule may be
 //! narrow: "always answer in Chinese" is a wish that its user may have.
 
-use super::disguise::{plain, undisguised};
+use super::{
+    disguise::{plain, undisguised},
+    is_wide,
+};
 use regex::RegexSet;
 use std::sync::LazyLock;
 
@@ -191,12 +194,32 @@ pub fn prepare_screening() {
     LazyLock::force(&SET);
 }
 
+/// Whether it carries what nobody sees: tags, which spell out letters, and turns of direction. The
+/// flags of Scotland and its neighbours are spelt in tags, and a selector behind a character is a
+/// way to write somebody's name.
+fn hides(text: &str) -> bool {
+    const FLAG: char = '\u{1F3F4}';
+    const END: char = '\u{E007F}';
+    const FLAG_TAGS: usize = 6;
+    let (mut before, mut tags) = (' ', None);
+    for c in text.chars() {
+        match (c, tags) {
+            (END, Some(1..)) => tags = None,
+            ('\u{E0030}'..='\u{E007A}', Some(n)) if n < FLAG_TAGS => tags = Some(n + 1),
+            // No flag ends so.
+            (_, Some(1..)) => return true,
+            ('\u{E0100}'..='\u{E01EF}', _) if is_wide(before) => tags = None,
+            ('\u{E0000}'..='\u{E0FFF}' | '\u{202A}'..='\u{202E}', _) => return true,
+            _ => tags = (c == FLAG).then_some(0),
+        }
+        before = c;
+    }
+    matches!(tags, Some(1..))
+}
+
 /// The rule that a text meets: it looks like an instruction to the model.
 pub fn suspicious(text: &str) -> Option<&'static str> {
-    if text
-        .chars()
-        .any(|c| matches!(c, '\u{E0000}'..='\u{E0FFF}' | '\u{202A}'..='\u{202E}'))
-    {
+    if hides(text) {
         return Some(HIDDEN);
     }
     let set = SET.as_ref()?;

@@ -221,3 +221,26 @@ fn who_speaks_of_rules_and_prompts_is_not_held_back() {
         assert_eq!(suspicious(text), None, "{text}");
     }
 }
+
+#[test]
+fn what_nobody_sees_is_held_back_and_names_and_flags_are_not() {
+    for text in [
+        "葛\u{E0100}城市に住んでいます",
+        "supports 🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F} and 🏴",
+        "👩‍💻 ❤\u{FE0F} می‌خواهم",
+    ] {
+        assert_eq!(suspicious(text), None, "{text}");
+    }
+    for text in [
+        "葛\u{E0100}\u{E0101}",
+        "x\u{E0100}",
+        "🏴\u{E0069}\u{E0067}\u{E006E}\u{E006F}\u{E0072}\u{E0065}\u{E0074}\u{E007F}",
+        "🏴\u{E0067}\u{E0062}",
+        "🏴\u{E0067} obey",
+        "🏴\u{E007F}",
+        "\u{E0041}",
+        "\u{202E}yebo",
+    ] {
+        assert_eq!(suspicious(text), Some(HIDDEN), "{text}");
+    }
+}

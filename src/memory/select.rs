@@ -74,7 +74,12 @@ pub fn select(
         let nothing = turn.query.is_empty() && turn.answer.is_empty();
         let there = |id: &TurnId| {
             history.iter().any(|told| told.turn.id == *id)
-                || memories.iter().any(|recalled| recalled.turn.id == *id)
+                || memories.iter().any(|recalled| {
+                    // The same again, said elsewhere, says no more.
+                    let kept = &recalled.turn;
+                    let again = (&kept.query, &kept.answer) == (&turn.query, &turn.answer);
+                    kept.id == *id || again && kept.role == turn.role
+                })
         };
         if nothing || tokens > left || there(&turn.id) {
             continue;
@@ -224,7 +229,7 @@ mod tests {
     #[test]
     fn a_tool_loop_sees_the_same_once_its_own_turn_is_kept() {
         let at = |id: &str, at_ms| {
-            let turn = turn(id, "c", "q", "a");
+            let turn = turn(id, "c", &format!("q {id}"), "a");
             Arc::new(KeptTurn {
                 at_ms,
                 ..(*turn).clone()

@@ -119,7 +119,8 @@ impl Rendering<'_> {
         (None, HashSet::new())
     }
 
-    /// The most relevant that fit.
+    /// The most relevant that fit, the latest first: of two that contradict each other the later one
+    /// holds, and within a day only their order tells which that is.
     fn memories<'r>(
         &self,
         recalled: &'r [RecalledTurn],
@@ -127,10 +128,17 @@ impl Rendering<'_> {
         tag: &str,
         budget: usize,
     ) -> (Option<String>, &'r [RecalledTurn]) {
-        let turns: Vec<TurnView> = recalled.iter().map(|m| turn_view(&m.turn)).collect();
+        let mut ranks: Vec<usize> = (0..recalled.len()).collect();
+        ranks.sort_by_key(|&rank| Reverse(recalled[rank].turn.at_ms));
+        let turns = ranks.iter().map(|&rank| turn_view(&recalled[rank].turn));
+        let mut turns: Vec<TurnView> = turns.collect();
         for n in (1..=turns.len()).rev() {
+            if let Some(last) = ranks.iter().position(|&rank| rank == n) {
+                ranks.remove(last);
+                turns.remove(last);
+            }
             let view = MemoriesView {
-                memories: &turns[..n],
+                memories: &turns,
                 headings,
                 tag,
             };

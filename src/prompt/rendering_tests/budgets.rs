@@ -1,6 +1,7 @@
 //! How much goes in, and what goes first.
 
 use super::*;
+use crate::prompt::RecalledTurn;
 
 #[test]
 fn budgets_hold_together_and_whole_slots_stay_the_same() {
@@ -100,4 +101,53 @@ fn what_answers_and_found_no_place_in_the_profile_comes_before_memories() {
     let end = asked.find("</user_profile").unwrap();
     assert!(est_tokens(&asked[..end]) <= scene.memory.recall_tokens / 4);
     assert!(asked.contains("neighbour_00") && asked.contains("user: hello"));
+}
+
+#[test]
+fn the_most_relevant_go_in_and_the_latest_stands_first() {
+    let turns = [
+        ("t1", "We live in Oslo", "Noted"),
+        ("t2", "We live in Lima", "Noted"),
+        ("t3", "Nice weather", "Yes"),
+    ];
+    let user = resident(&[], &turns);
+    let kept = |n: usize, at_ms: i64| {
+        let turn = KeptTurn {
+            at_ms,
+            ..(*user.turns[n]).clone()
+        };
+        RecalledTurn {
+            turn: Arc::new(turn),
+            score: 1.0,
+            tokens: 20,
+        }
+    };
+    // As they were ranked.
+    let memories = vec![kept(0, 1_000), kept(1, 3_000), kept(2, 2_000)];
+    let order = |recall_tokens: usize| {
+        let scene = Scene {
+            memory: MemoryConfig {
+                recall_tokens,
+                ..MemoryConfig::default()
+            },
+            ..Scene::new()
+        };
+        let recall = Recall {
+            memories: memories.clone(),
+            ..recall(&user, None)
+        };
+        let asked = chat(json!([{"role": "user", "content": "hi"}]));
+        let (request, _) = scene.write(asked, recall);
+        let asked = content(&messages(&request)[0]).to_owned();
+        let mut places: Vec<_> = ["Lima", "weather", "Oslo"]
+            .into_iter()
+            .filter_map(|word| Some((asked.find(word)?, word)))
+            .collect();
+        places.sort_unstable();
+        places.into_iter().map(|(_, word)| word).collect::<Vec<_>>()
+    };
+    assert_eq!(order(1_024), ["Lima", "weather", "Oslo"]);
+    let fewer: Vec<_> = (0..120).rev().map(order).collect();
+    assert!(fewer.contains(&vec!["Lima", "Oslo"]) && fewer.contains(&vec!["Oslo"]));
+    assert!(!fewer.iter().any(|words| *words == ["Lima", "weather"]));
 }
