@@ -43,6 +43,7 @@ mod mcp_recall;
 mod mcp_remote;
 mod memory;
 mod memory_denied;
+mod moving;
 mod not_said_of_oneself;
 mod pool_discovery;
 mod pool_health;

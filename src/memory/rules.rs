@@ -73,7 +73,7 @@ pub struct Applied {
 }
 
 /// Whether a value may be learnt.
-enum Verdict {
+pub(super) enum Verdict {
     Yes,
     No,
     Held(&'static str),
@@ -137,7 +137,7 @@ impl Rules {
         self.topic(topic)?.ttl_ms
     }
 
-    fn judge(&self, topic: &str, key: &str, value: &str, quote: &str) -> Verdict {
+    pub(super) fn judge(&self, topic: &str, key: &str, value: &str, quote: &str) -> Verdict {
         let most = self.most_chars(topic).unwrap_or(VALUE_CHARS);
         let long = value.len() > most && value.chars().nth(most).is_some();
         let never = || {

@@ -34,6 +34,11 @@ impl Changes {
         self.held.extend(held);
     }
 
+    /// A value that held before, as it was exported elsewhere.
+    pub fn past(&mut self, row: profile_history::ActiveModel) {
+        self.history.push(row);
+    }
+
     /// Slots that changed.
     pub fn changes(&mut self, user: &UserKey, changes: Vec<Change>, version: u64) {
         let version = version.cast_signed();

@@ -6,6 +6,7 @@
 pub mod audit;
 mod etag;
 pub mod export;
+mod exported;
 pub mod history;
 pub mod import;
 pub mod jobs;

@@ -4,9 +4,11 @@
 mod claim;
 mod commit;
 mod read;
+mod restore;
 mod write;
 
 pub use claim::Claim;
 pub use read::{Job, JobKind, JobState, Quarantined, ended, flush, jobs, quarantine, waiting};
+pub use restore::Restored;
 pub(in crate::store) use write::insert_unread;
 pub use write::{Learned, Write, Written, write};

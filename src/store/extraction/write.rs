@@ -2,7 +2,10 @@
 //! wait to be read: a row goes with what it taught, so nothing is applied twice; and a user who was
 //! erased meanwhile has no rows, so nothing comes back.
 
-use super::claim::{self, Claim};
+use super::{
+    claim::{self, Claim},
+    restore::{Restored, restore},
+};
 use crate::{
     error::Error,
     memory::{
@@ -10,6 +13,7 @@ use crate::{
         extract::Spent,
     },
     store::{
+        HeldBack,
         changes::Changes,
         database::Database,
         entity::{extraction, outbox, quarantine, turn},
@@ -58,6 +62,8 @@ pub enum Write {
     Discard(i64),
     /// What was said too long ago ends.
     Expire,
+    /// Values that were exported elsewhere are taken over.
+    Restore(Restored),
 }
 
 impl Write {
@@ -93,6 +99,8 @@ pub struct Written {
     pub count: u64,
     /// Something waits in the outbox.
     pub unsettled: bool,
+    /// What went to quarantine.
+    pub quarantined: Vec<HeldBack>,
 }
 
 /// Writes.
@@ -112,6 +120,7 @@ pub async fn write(
             mark: row.mark,
             count: 0,
             unsettled: false,
+            quarantined: Vec::new(),
         };
         match what {
             Write::Learn(Learned { seqs, facts, spent }) => {
@@ -189,6 +198,29 @@ pub async fn write(
                 }
                 written.count = 1;
             }
+            Write::Restore(restored) if restored.began_ms <= row.epoch => {
+                tx.rollback().await?;
+                return Ok(Err(Error::Gone("what was known of this user")));
+            }
+            Write::Restore(_)
+                if Settings::read(&row.settings).mode(rules.consent) < MemoryMode::On =>
+            {
+                tx.rollback().await?;
+                return Ok(Err(not_wanted()));
+            }
+            Write::Restore(restored) => {
+                let mut profile =
+                    settled(&tx, user, row.version, usize::MAX, rules, &mut writes).await?;
+                let restoring = restore(&tx, user, restored, &mut profile, rules, &mut writes);
+                written.count = restoring.await?;
+                if profile.pinned() > rules.max_slots {
+                    tx.rollback().await?;
+                    let detail = format!("a profile holds at most {} values", rules.max_slots);
+                    return Ok(Err(Error::invalid("profile", detail)));
+                }
+                writes.version(user, row.version, &profile);
+                written.profile = Some(profile);
+            }
             Write::Expire => {
                 let profile =
                     settled(&tx, user, row.version, usize::MAX, rules, &mut writes).await?;
@@ -198,9 +230,12 @@ pub async fn write(
         }
         answer = Ok(written);
     }
-    writes.write(&tx).await?;
+    let held = writes.write(&tx).await?.into_iter();
     tx.commit().await?;
-    Ok(answer)
+    Ok(answer.map(|written| Written {
+        quarantined: held.map(HeldBack::from).collect(),
+        ..written
+    }))
 }
 
 /// The turns among these rows that still wait, and are still kept.

@@ -9,7 +9,7 @@ use crate::{
     memory::UserKey,
     state::State,
     store::pages::{HistoryWanted, TurnsWanted},
-    web::{fault::Fault, identity, openapi::Known, query::Query, server::graph},
+    web::{fault::Fault, identity, moment::shown, openapi::Known, query::Query, server::graph},
 };
 use actix_web::{HttpRequest, HttpResponse, http::header};
 use bytes::Bytes;
@@ -154,7 +154,8 @@ impl Export {
                     put(
                         "quarantine",
                         json!({"topic": row.topic, "key": row.key, "value": row.value,
-                            "rule": row.rule, "turn": row.turn_id, "quote": row.quote}),
+                            "rule": row.rule, "turn": row.turn_id, "quote": row.quote,
+                            "valid_from": shown(row.valid_from)}),
                     );
                 }
                 last.map_or(Part::Ledger, Part::Quarantine)

@@ -1,13 +1,20 @@
-//! `POST /api/v1/memory/turns`: what was said elsewhere, an item a line. Every line is checked
-//! before the first is taken over; what is there already is left as it is, so that an import that
-//! broke off is simply sent again.
+//! `POST /api/v1/memory/turns`: what was said elsewhere, an item a line, or the lines of an export.
+//! Every line is checked before the first is taken over; what is there already is left as it is,
+//! so that an import that broke off is simply sent again.
 
-use super::{Slots, audit, write, written};
+use super::{
+    Slots, audit,
+    exported::{self, Exported},
+    learning, private, settings, write, written,
+};
 use crate::{
     error::Error,
     graph::Graph,
-    memory::{KeptTurn, TurnStatus, UserKey, kept, masked},
-    store::{Command, HeldBack, Import, Upsert, extraction},
+    memory::{KeptTurn, MemoryMode, TurnStatus, UserKey, kept, masked},
+    store::{
+        Ask, Command, HeldBack, Import, Upsert,
+        extraction::{self, Write},
+    },
     web::{
         body, exchange::now_ms, fault::Fault, identity, json::parse_line, moment::moment,
         openapi::Known, query::Query, server::graph,
@@ -53,6 +60,10 @@ pub struct Imported {
     imported: usize,
     /// Items that were here already, and are as they were.
     known: usize,
+    /// Values of an export that are new in the profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    values: Option<u64>,
     /// What new items taught and is held back, for it looks like an instruction to the model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -63,7 +74,7 @@ pub struct Imported {
 #[utoipa::path(
     post, path = "/api/v1/memory/turns", tag = "memory", operation_id = "import_turns",
     summary = "Take over what was said elsewhere",
-    description = "An item a line. Nothing is taken over unless every line is right; an id that is known already is left as it is.",
+    description = "An item a line, or all that `GET /api/v1/memory/export` answered: then profile and history come along, each value with its age (a later one stands), and a wish not to be remembered; a consent does not. Nothing is taken over unless every line is right; an id that is known already is left as it is.",
     params(Known, ("extract" = Option<bool>, Query, description = "The user's own items also become profile")),
     request_body(content = Item, content_type = "application/x-ndjson"),
     responses((status = 200, description = "What became of them", body = Imported)),
@@ -80,8 +91,12 @@ async fn answer(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse,
     let limit = graph.state.config.limits.body_bytes;
     let (began_ms, body) = (now_ms(), body::read(&req, payload, limit).await?);
     // Thousands of lines are no work for a web worker.
-    let reading = web::block(move || items(&body, began_ms)).await;
-    let items = reading.unwrap_or(Err(Error::Crashed("import")))?;
+    let reading = web::block(move || lines(&body, began_ms)).await;
+    let Exported { items, rest, wish } = reading.unwrap_or(Err(Error::Crashed("import")))?;
+    if !rest.slots.is_empty() && graph.state.remote.is_some() {
+        let detail = "the profile is kept by another server (memory.mcp): import it there";
+        return Err(Error::invalid("profile", detail));
+    }
     audit::note(&graph, &req, &name, "import").await?;
     let (all, mut imported) = (items.len(), 0);
     for group in items.chunks(GROUP) {
@@ -96,13 +111,26 @@ async fn answer(req: HttpRequest, payload: web::Payload) -> Result<HttpResponse,
             .ask(|reply| Command::Import(import.clone(), reply));
         imported += written(&graph.state, asking).await?;
     }
-    let quarantined = match extract && imported > 0 && graph.state.remote.is_none() {
+    let mut quarantined = match extract && imported > 0 && graph.state.remote.is_none() {
         true => held_back(&graph, &user, &items).await?,
         false => Vec::new(),
     };
+    let mut values = None;
+    if rest.began_ms > 0 {
+        let restored = learning(&graph, &name, Write::Restore(rest)).await?;
+        values = Some(restored.count);
+        quarantined.extend(restored.quarantined);
+    }
+    // The last, for nothing is taken over after it. A yes was given elsewhere.
+    if let Some(no) = wish.filter(|wish| *wish < MemoryMode::On)
+        && !settings::wishes(&graph.state, &user).await?.explicit
+    {
+        private(&graph.memory, Ask::Mode(user, no)).await?;
+    }
     Ok(HttpResponse::Ok().json(Imported {
         imported,
         known: all - imported,
+        values,
         quarantined,
     }))
 }
@@ -139,15 +167,36 @@ async fn held_back(
 }
 
 /// Every line, or which one is wrong and why.
-fn items(body: &[u8], now_ms: i64) -> Result<Vec<Arc<KeptTurn>>, Error> {
+fn lines(body: &[u8], now_ms: i64) -> Result<Exported, Error> {
     let text = std::str::from_utf8(body).map_err(|e| {
         let before = &body[..e.valid_up_to()];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         Error::invalid(format!("line {line}"), "is not UTF-8")
     })?;
-    let lines = text.lines().enumerate();
-    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(at, line)| item(at + 1, line, now_ms)).collect()
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line));
+    let mut lines = lines.filter(|(_, line)| !line.trim().is_empty()).peekable();
+    if lines
+        .peek()
+        .is_some_and(|(_, first)| exported::is_export(first))
+    {
+        return exported::read(lines, now_ms);
+    }
+    let items = lines.map(|(at, line)| item(at, line, now_ms));
+    Ok(Exported {
+        items: items.collect::<Result<_, _>>()?,
+        ..Exported::default()
+    })
+}
+
+/// Whether that can be an id, or another name.
+pub fn checked(line: usize, field: &str, name: &str) -> Result<(), Error> {
+    let empty = name.is_empty() && ["id", "topic", "key"].contains(&field);
+    if empty || name.len() > NAME_BYTES || name.contains(char::is_control) {
+        let detail = format!("has up to {NAME_BYTES} bytes and no control characters");
+        return Err(Error::invalid(format!("line {line}: {field}"), detail));
+    }
+    Ok(())
 }
 
 fn item(line: usize, text: &str, now_ms: i64) -> Result<Arc<KeptTurn>, Error> {
@@ -158,11 +207,7 @@ fn item(line: usize, text: &str, now_ms: i64) -> Result<Arc<KeptTurn>, Error> {
         item.role.unwrap_or_default(),
     );
     for (field, name) in [("id", &item.id), ("session", &session), ("role", &role)] {
-        let empty = field == "id" && name.is_empty();
-        if empty || name.len() > NAME_BYTES || name.contains(char::is_control) {
-            let detail = format!("has up to {NAME_BYTES} bytes and no control characters");
-            return Err(wrong(field, &detail));
-        }
+        checked(line, field, name)?;
     }
     let plain = role.to_ascii_lowercase();
     if NOT_SAID.contains(&&*plain) {

@@ -37,6 +37,10 @@ pub struct Turn {
     pub conversation: String,
     /// When it began (RFC 3339).
     pub at: String,
+    /// Who said it, where it was neither the user nor the assistant.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
+    pub role: String,
     /// What the user said.
     pub query: String,
     /// What was answered.
@@ -51,6 +55,7 @@ impl From<&KeptTurn> for Turn {
             id: turn.id.to_string(),
             conversation: turn.conversation.to_string(),
             at: rfc3339(turn.at_ms),
+            role: turn.role.to_string(),
             query: turn.query.to_string(),
             answer: turn.answer.to_string(),
             complete: turn.status == TurnStatus::Complete,
