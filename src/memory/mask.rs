@@ -1,9 +1,10 @@
 //! Keys, card numbers and passwords are masked before anything keeps them: in what is stored,
 //! spooled, recalled and read by the extraction model. The request itself is not touched. Every
-//! rule but a card's is in this file; each replaces the secret alone, so that the sentence around it
+//! rule but a card's and a changed password's is in this file; each replaces the secret alone, so that the sentence around it
 //! stays.
 
 mod card;
+mod changed;
 
 use card::{CARD, WIDE_CARD, card};
 use regex::{Captures, Regex};
@@ -97,6 +98,11 @@ fn ascii(rule: &str) -> String {
 
 /// The text without secrets; mostly the text itself.
 pub fn masked(text: &str) -> Cow<'_, str> {
+    changed::masked(alone(text))
+}
+
+/// Without those that a rule finds by themselves.
+fn alone(text: &str) -> Cow<'_, str> {
     let (Some(signs), Some(rules)) = (&*SIGNS, &*RULES) else {
         return text.into();
     };
