@@ -59,6 +59,10 @@ async fn a_put_says_what_of_it_is_held_back() {
         "/api/v1/memory/quarantine/{}/release",
         put["quarantined"][0]["id"]
     );
+    let stale = app.http.post(app.url(&path)).header("x-user-id", "ada");
+    let stale = send(stale.header("if-match", "\"1\"")).await.unwrap();
+    assert_eq!(stale.status(), 412, "the profile has changed since");
+    assert!(all[0]["at"].as_str().unwrap().starts_with("20"), "{all:?}");
     let released = app.call("POST", &path, "ada", None).await;
     let released: Value = released.json().await.unwrap();
     assert_eq!(released["preferences"]["style"]["tone"], ATTACK);

@@ -85,3 +85,20 @@ async fn in_one_process_on_sqlite() {
     let (_process, client) = server("").await;
     nothing_is_lost(&[client]).await;
 }
+
+#[tokio::test]
+async fn only_the_first_writes_what_nobody_has_written() {
+    let (_process, client) = server("").await;
+    let first = |n: usize| {
+        let put = client.http.put(client.url("/api/v1/memory"));
+        let put = put.header("x-user-id", "ada").header("if-none-match", "*");
+        send(put.json(&json!({"preferences": {"first": n}})))
+    };
+    let mut told: Vec<_> = join_all((0..WRITERS).map(first)).await;
+    told.sort_by_key(|told| told.as_ref().unwrap().status());
+    let told = told
+        .iter()
+        .map(|told| told.as_ref().unwrap().status().as_u16());
+    let want = std::iter::once(200).chain([412; WRITERS - 1]);
+    assert!(told.eq(want));
+}

@@ -194,6 +194,35 @@ async fn turns_that_are_too_old_go_and_the_profile_stays() {
 }
 
 #[tokio::test]
+async fn what_was_too_old_leaves_the_disk_as_well() {
+    let mut place = Place::new(String::new());
+    place.config.memory.keep_turns = 180;
+    let old = now() - 181 * DAY;
+    {
+        let open = place.open();
+        for round in 0..12 {
+            for user in 0..40 {
+                let said = "OLDSENTINEL ".repeat(1 + (round * user) % 37);
+                let id = format!("{round}");
+                let said = turn(&format!("u{user}"), &id, &said, "Hi", old);
+                open.keep(said).await;
+            }
+        }
+        open.keep(turn("ada", "new", "Hello", "Hi", now())).await;
+    }
+    let open = place.open();
+    let is_there = || place.files_hold("OLDSENTINEL");
+    for _ in 0..1_000 {
+        if !is_there() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(!is_there(), "it can still be read on the disk");
+    assert_eq!(open.turns("ada").await, [("new".into(), "Hi".into())]);
+}
+
+#[tokio::test]
 async fn an_import_of_what_was_said_long_ago_is_kept() {
     let app = spawn_app(|_| {}).await;
     let line = json!({"id": "a", "ts": "2019-05-01T10:00:00Z", "session": "s", "role": "user", "text": "I sail."});

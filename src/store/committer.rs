@@ -32,6 +32,10 @@ pub struct Committer {
     pub(super) unsettled: BTreeMap<UserKey, (u32, Instant)>,
     /// When what is kept too long is looked for again.
     pub(super) sweep_at: Instant,
+    /// Something went by its age, and is still in the file.
+    pub(super) owes_rewrite: bool,
+    /// The file may be written anew again for what went by its age.
+    pub(super) rewrite_at: Instant,
     /// When the file is tried again to be rid of what was erased.
     pub(super) scrub_at: Option<Instant>,
     /// When what memory cost is entered into the ledger.
@@ -62,6 +66,8 @@ impl Committer {
             shared,
             unsettled: BTreeMap::new(),
             sweep_at: Instant::now(),
+            owes_rewrite: false,
+            rewrite_at: Instant::now(),
             scrub_at: None,
             tally_at: Some(Instant::now()),
         };

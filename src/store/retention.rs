@@ -1,6 +1,7 @@
 //! What is kept too long goes: turns, with all that waits for them, superseded values, and what lies
 //! in quarantine. A profile stays. In small pieces, at the start and every hour, so that nobody
-//! waits for it.
+//! waits for it. It leaves the disk too (`scrub.rs`): for that writes wait, and so it is done at the
+//! start, with an erase, and else once a day.
 
 use super::{
     attempt::Failure,
@@ -9,6 +10,7 @@ use super::{
     entity::{deleted_turn, profile_history, quarantine, turn},
     now_ms,
     rows::{OfUser, lock_users, taken_away},
+    scrub,
 };
 use crate::memory::UserKey;
 use sea_orm::{
@@ -19,6 +21,8 @@ use tokio::time::Instant;
 
 /// Between two sweeps.
 const EVERY: Duration = Duration::from_secs(3_600);
+/// Between two times that the file is written anew for it.
+const REWRITE: Duration = Duration::from_secs(86_400);
 /// Users in one piece.
 const USERS: u64 = 32;
 /// Rows of turns that are not there.
@@ -38,23 +42,30 @@ impl Committer {
         let before = now_ms() - keep_ms;
         let until = Instant::now() + self.shared.ack_timeout;
         let swept = self.attempt(until, move |db| async move { sweep(&db, before).await });
-        let users = match swept.await {
-            Ok(users) => users,
+        let (users, gone) = match swept.await {
+            Ok(swept) => swept,
             // Slow is not down: nobody waits for this.
             Err(_) => return self.examine().await,
         };
         for user in &users {
             self.shared.residents.remove(user);
         }
+        let now = Instant::now();
         if !users.is_empty() {
-            self.sweep_at = Instant::now();
+            self.sweep_at = now;
+        }
+        self.owes_rewrite |= gone > 0;
+        if self.owes_rewrite && users.is_empty() && self.rewrite_at <= now {
+            self.owes_rewrite = false;
+            self.rewrite_at = now + REWRITE;
+            self.scrub_at = Some(now);
         }
         Ok(())
     }
 }
 
-/// Deletes a piece of what was kept before; whose turns were among it.
-async fn sweep(db: &Arc<Database>, before: i64) -> Result<Vec<UserKey>, DbErr> {
+/// Deletes a piece of what was kept before; whose turns were among it, and how much it was.
+async fn sweep(db: &Arc<Database>, before: i64) -> Result<(Vec<UserKey>, u64), DbErr> {
     use turn::Column as C;
     let rows: Vec<(String, String, String)> = turn::Entity::find()
         .select_only()
@@ -71,7 +82,7 @@ async fn sweep(db: &Arc<Database>, before: i64) -> Result<Vec<UserKey>, DbErr> {
         user: user.into(),
     });
     let users: Vec<_> = users.collect();
-    let tx = db.begin().await?;
+    let (tx, mut gone) = (db.begin().await?, 0);
     if !users.is_empty() {
         for (user, row) in lock_users(&tx, users.iter().collect(), 1).await? {
             taken_away(&tx, user, row.mark).await?;
@@ -79,7 +90,8 @@ async fn sweep(db: &Arc<Database>, before: i64) -> Result<Vec<UserKey>, DbErr> {
     }
     for user in &users {
         let old = turn::Entity::delete_many().filter(turn::Entity::of(user));
-        old.filter(C::KeptAt.lt(before)).exec(&tx).await?;
+        let old = old.filter(C::KeptAt.lt(before)).exec(&tx).await?;
+        gone += old.rows_affected;
         for table in ORPHANS {
             let sql = format!(
                 "DELETE FROM {table} WHERE tenant = $1 AND app = $2 AND user_id = $3 AND NOT EXISTS \
@@ -93,18 +105,22 @@ async fn sweep(db: &Arc<Database>, before: i64) -> Result<Vec<UserKey>, DbErr> {
                 .await?;
         }
     }
-    profile_history::Entity::delete_many()
+    let superseded = profile_history::Entity::delete_many()
         .filter(profile_history::Column::ValidTo.lt(before))
         .exec(&tx)
         .await?;
-    quarantine::Entity::delete_many()
+    let held = quarantine::Entity::delete_many()
         .filter(quarantine::Column::ValidFrom.lt(before))
         .exec(&tx)
         .await?;
+    gone += superseded.rows_affected + held.rows_affected;
+    if gone > 0 {
+        scrub::note(&tx).await?;
+    }
     deleted_turn::Entity::delete_many()
         .filter(deleted_turn::Column::DeletedAt.lt(before))
         .exec(&tx)
         .await?;
     tx.commit().await?;
-    Ok(users)
+    Ok((users, gone))
 }

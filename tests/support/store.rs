@@ -40,6 +40,16 @@ impl Place {
         let store = Store::open(&self.config, residents.clone()).expect("the store opens");
         Open { store, residents }
     }
+
+    /// Whether any file of the store has this in it.
+    pub fn files_hold(&self, text: &str) -> bool {
+        let files = std::fs::read_dir(&self.config.server.data).expect("a directory");
+        let mut files = files.filter_map(|file| std::fs::read(file.ok()?.path()).ok());
+        files.any(|bytes| {
+            let mut parts = bytes.windows(text.len());
+            parts.any(|part| part == text.as_bytes())
+        })
+    }
 }
 
 pub struct Open {
