@@ -48,31 +48,27 @@ pub async fn deliver(inner: Arc<Inner>, memory: MemoryPort) {
             .buffer_unordered(USERS)
             .collect()
             .await;
-        for (done, user) in told {
-            let tries = late.get(&user).map_or(0, |(tries, _)| *tries);
-            let tries = match done {
-                Ok(()) => {
-                    late.remove(&user);
-                    continue;
-                }
-                Err(Failure::Refused) => (tries + 1) % TRIES,
-                Err(_) => tries,
+        for (told, user) in told {
+            match told {
+                Ok(()) => late.remove(&user),
+                Err(tries) => late.insert(user, (tries, Instant::now() + PAUSE * (1 << tries))),
             };
-            late.insert(user, (tries, Instant::now() + PAUSE * (1 << tries)));
         }
     }
 }
 
 impl Inner {
-    /// Tells all that waits of one user; `tries`: how often the first of it was refused.
-    async fn tell(&self, memory: &MemoryPort, user: &UserKey, tries: u32) -> Result<(), Failure> {
+    /// Tells all that waits of one user; `tries`: how often the first of it was refused. Where it
+    /// stops, how often that turn was: each has its own number, or one would be dead by another's.
+    async fn tell(&self, memory: &MemoryPort, user: &UserKey, mut tries: u32) -> Result<(), u32> {
         let _open = self.gate.read().await;
         for untold in self.undelivered.of(user) {
-            let told = self.tell_turn(user, &untold).await;
-            let dead = told == Err(Failure::Refused) && tries + 1 >= TRIES;
-            if told.is_err() && !dead {
-                return told;
-            }
+            let dead = match self.tell_turn(user, &untold).await {
+                Ok(()) => false,
+                Err(Failure::Refused) if tries + 1 < TRIES => return Err(tries + 1),
+                Err(Failure::Refused) => true,
+                Err(Failure::Unreachable | Failure::Slow) => return Err(tries),
+            };
             if dead {
                 tracing::error!("the remote memory refuses what a turn taught: put aside as dead");
             }
@@ -83,11 +79,8 @@ impl Inner {
             };
             let noting = memory.ask(|reply| Command::Delivered(delivered.clone(), reply));
             // With the store down it is told again later, which changes nothing there.
-            noting
-                .await
-                .and_then(Result::ok)
-                .ok_or(Failure::Unreachable)?;
-            told?;
+            noting.await.and_then(Result::ok).ok_or(tries)?;
+            tries = 0;
         }
         Ok(())
     }
