@@ -87,7 +87,7 @@ async fn discard(mut payload: web::Payload, already: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::{fault::Fault, identity::guard};
+    use crate::web::{fault::Fault, guard::guard};
     use actix_web::{App, HttpResponse, HttpServer, middleware::from_fn, rt};
     use std::net::SocketAddr;
     use tokio::{

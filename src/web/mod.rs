@@ -13,6 +13,7 @@ mod cost;
 pub mod exchange;
 pub mod fault;
 mod frame;
+mod guard;
 pub mod health;
 pub mod identity;
 mod incoming;

@@ -4,8 +4,7 @@
 //! dropped bodies still write to it. A second signal ends at once.
 
 use super::{
-    backends, chat, fault::only, health, identity, listen::listen, mcp, memory, models, openapi,
-    tasks,
+    backends, chat, fault::only, guard, health, listen::listen, mcp, memory, models, openapi, tasks,
 };
 use crate::{
     actors::memory::MemoryPort,
@@ -105,7 +104,7 @@ async fn serve(
         let graph = worker_graph(&shared, &port, &next);
         App::new()
             .app_data(graph)
-            .wrap(from_fn(identity::guard))
+            .wrap(from_fn(guard::guard))
             .configure(routes)
             .default_service(web::to(super::fault::unknown_route))
     };

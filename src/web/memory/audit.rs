@@ -15,7 +15,7 @@ use crate::{
     graph::Graph,
     state::State,
     store::{Ask, Deed, Done, audit::Noted},
-    web::{fault::Fault, identity, query::Query, server::graph},
+    web::{fault::Fault, guard, identity, query::Query, server::graph},
 };
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -35,7 +35,7 @@ impl Acting {
     pub fn of(req: &HttpRequest) -> Result<Self, Error> {
         Ok(Acting {
             actor: identity::actor(req)?,
-            request_id: identity::request_id(req),
+            request_id: guard::request_id(req),
         })
     }
 
