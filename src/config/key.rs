@@ -198,6 +198,11 @@ mod tests {
             assert!(rows.len() > 20);
             for mut cells in rows {
                 let (key, default) = (cells.nth(1).unwrap(), cells.next().unwrap());
+                // Secrets are not shown, and have no default.
+                if key.ends_with("api_key") {
+                    assert_eq!(default, "");
+                    continue;
+                }
                 let value = key.split('.').fold(&defaults, |at, name| &at[name]);
                 assert_eq!(value.to_string().trim_matches('"'), default, "{key}");
             }
