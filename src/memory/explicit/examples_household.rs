@@ -8,6 +8,7 @@ my wife’s name is Ana and I live in Rome => relationships/wife=Ana | identity/
 My husband is called Jorge. => relationships/husband=Jorge
 My dog's called Rex => relationships/dog=Rex
 My cat's name is Miso. => relationships/cat=Miso
+my dog is called rex and i live in graz => relationships/dog=rex | identity/location=graz
 my little sister is named Zoe => relationships/sister=Zoe
 My son Leo is 6 years old => relationships/son=Leo
 My wife Ana and I live in Rome => relationships/wife=Ana | identity/location=Rome
@@ -158,6 +159,9 @@ const NOT_LEARNT: &[&str] = &[
     "如果我有两个孩子怎么办",
     "我可能对猫过敏",
     "Answer in French",
+    "My husband is called away a lot",
+    "My dog is called back by a whistle",
+    "My wife's name is fun to say",
     "用英文回答",
     "Hi, I'm Lost",
     "I drive a Uber sometimes",

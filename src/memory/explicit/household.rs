@@ -92,7 +92,7 @@ pub fn relation(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
         None => c.eat("is called") || c.eat("is named"),
     };
     if named {
-        let len = name(scene.text, c.rest());
+        let len = called(scene, c.rest());
         return scene.found(c, start, len, What::fact(TOPIC, key));
     }
     if bare.is_some() {
@@ -112,6 +112,17 @@ pub fn relation(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
         next,
     );
     scene.found(c, start, if told { len } else { 0 }, What::fact(TOPIC, key))
+}
+
+/// A name after "called": one without a capital ends its clause ("called away a lot").
+fn called(scene: Scene, words: &[Word]) -> usize {
+    let len = name(scene.text, words);
+    let typed = words.first().map_or("", |w| &scene.text[w.at.clone()]);
+    let low = typed.starts_with(char::is_lowercase);
+    let next = words.get(len).map_or("", |w| w.low);
+    let ends = next.is_empty() || listed("and but please too by", next);
+    let verb = listed("away off out back home up upon in for", typed);
+    if low && (!ends || verb) { 0 } else { len }
 }
 
 /// One or two words with a capital.
@@ -137,7 +148,7 @@ pub fn having(scene: Scene, c: &mut Cursor, start: usize) -> Option<Found> {
     if let Some((_, key)) = one
         && c.eat_any("called|named|whose name is").is_some()
     {
-        let len = name(scene.text, c.rest());
+        let len = called(scene, c.rest());
         return scene.found(c, start, len, What::fact(TOPIC, key));
     }
     loop {
