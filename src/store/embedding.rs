@@ -199,7 +199,7 @@ async fn write(db: &Database, embedded: &Embedded, day: i64) -> Result<Kept, DbE
             prompt: tokens.sum::<usize>() as u64,
             completion: 0,
         };
-        spend(&tx, user, day, Cost::Embedding, spent).await?;
+        spend(&tx, [(user, day, Cost::Embedding, spent)]).await?;
         rows.extend(texts.iter().map(|&at| self::row(embedded, at, row.mark)));
         kept.push((user.clone(), row.mark, texts));
     }

@@ -238,28 +238,25 @@ async fn enter(db: &Database, sums: &Sums) -> Result<(), DbErr> {
     let tx = db.begin().await?;
     let users: BTreeSet<_> = sums.keys().map(|(user, ..)| user).collect();
     let users: HashMap<_, _> = lock_users(&tx, users, 0).await?.into_iter().collect();
-    for ((user, day, cost), (spent, since)) in sums {
-        if users.get(user).is_some_and(|row| *since > row.epoch) {
-            spend(&tx, user, *day, *cost, *spent).await?;
-        }
-    }
+    let there = |user: &UserKey, since: i64| users.get(user).is_some_and(|row| since > row.epoch);
+    let sums = sums
+        .iter()
+        .filter(|((user, ..), (_, since))| there(user, *since));
+    let sums = sums.map(|((user, day, cost), (spent, _))| (user, *day, *cost, *spent));
+    spend(&tx, sums).await?;
     tx.commit().await
 }
 
-/// Adds to the ledger what something took.
-pub(super) async fn spend(
+/// Adds to the ledger what something took: of a user, a day and a kind once at most.
+pub(super) async fn spend<'a>(
     tx: &DatabaseTransaction,
-    user: &UserKey,
-    day: i64,
-    cost: Cost,
-    spent: Spent,
+    sums: impl IntoIterator<Item = (&'a UserKey, i64, Cost, Spent)>,
 ) -> Result<(), DbErr> {
     use ledger::{Column as C, Entity as E};
-    if spent == Spent::default() {
-        return Ok(());
-    }
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let row = ledger::Model {
+    let sums = sums.into_iter();
+    let sums = sums.filter(|(.., spent)| *spent != Spent::default());
+    let rows = sums.map(|(user, day, cost, spent)| ledger::Model {
         tenant: user.tenant.to_string(),
         app: user.app.to_string(),
         user_id: user.user.to_string(),
@@ -268,16 +265,19 @@ pub(super) async fn spend(
         calls: number(spent.calls),
         prompt_tokens: number(spent.prompt),
         completion_tokens: number(spent.completion),
+    });
+    let rows: Vec<_> = rows.map(IntoActiveModel::into_active_model).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let more = |column: C| {
+        let more = Expr::col(("excluded", column));
+        (column, Expr::col((E, column)).add(more))
     };
-    let more = |column: C, by: i64| (column, Expr::col((E, column)).add(by));
     let add = OnConflict::columns([C::Tenant, C::App, C::UserId, C::Day, C::Kind])
-        .values([
-            more(C::Calls, row.calls),
-            more(C::PromptTokens, row.prompt_tokens),
-            more(C::CompletionTokens, row.completion_tokens),
-        ])
+        .values([C::Calls, C::PromptTokens, C::CompletionTokens].map(more))
         .to_owned();
-    let insert = E::insert(row.into_active_model());
-    insert.on_conflict(add).exec_without_returning(tx).await?;
+    let insert = E::insert_many(rows).on_conflict(add);
+    insert.exec_without_returning(tx).await?;
     Ok(())
 }

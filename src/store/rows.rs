@@ -6,8 +6,8 @@ use crate::memory::{KeptTurn, Profile, Slot, Source, TurnId, TurnStatus, UserKey
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult,
-    IntoActiveModel, QueryFilter, QueryTrait, Select,
-    sea_query::{Expr, ExprTrait, OnConflict, SimpleExpr},
+    QueryFilter, Select,
+    sea_query::{Expr, ExprTrait, OnConflict, Query, SimpleExpr},
 };
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -21,29 +21,19 @@ pub async fn lock_users<'a>(
     users: BTreeSet<&'a UserKey>,
     raise: i64,
 ) -> Result<Vec<(&'a UserKey, user::Model)>, DbErr> {
-    let new = users.iter().map(|user| user::Model {
-        tenant: user.tenant.to_string(),
-        app: user.app.to_string(),
-        user_id: user.user.to_string(),
-        version: 0,
-        epoch: 0,
-        mark: raise,
-        settings: "{}".into(),
-        deleted_at: 0,
-        deleted_mark: 0,
-    });
-    let raised = Expr::col((user::Entity, user::Column::Mark)).add(raise);
-    let mut insert = user::Entity::insert_many(new.map(IntoActiveModel::into_active_model))
-        .on_conflict(
-            OnConflict::columns([
-                user::Column::Tenant,
-                user::Column::App,
-                user::Column::UserId,
-            ])
-            .value(user::Column::Mark, raised)
-            .to_owned(),
-        )
-        .into_query();
+    use user::Column as C;
+    // The other columns of a new row have their defaults.
+    let mut insert = Query::insert();
+    insert
+        .into_table(user::Entity)
+        .columns([C::Tenant, C::App, C::UserId, C::Mark]);
+    for user in &users {
+        let key = [&user.tenant, &user.app, &user.user].map(|part| Expr::val(&**part));
+        insert.values_panic(key.into_iter().chain([Expr::val(raise)]));
+    }
+    let raised = Expr::col((user::Entity, C::Mark)).add(raise);
+    let mut taken = OnConflict::columns([C::Tenant, C::App, C::UserId]);
+    insert.on_conflict(taken.value(C::Mark, raised).to_owned());
     let rows = tx.query_all(insert.returning_all()).await?;
     let rows = rows
         .iter()

@@ -135,7 +135,7 @@ pub async fn write(
                     writes.version(user, row.version, &profile);
                     written.profile = Some(profile);
                     written.count = remove(&tx, user, seqs).await?;
-                    spend(&tx, user, rules.clock.day(), Cost::Extraction, *spent).await?;
+                    spend(&tx, [(user, rules.clock.day(), Cost::Extraction, *spent)]).await?;
                 }
             }
             Write::Fail {
@@ -148,7 +148,7 @@ pub async fn write(
                 let failed = fail(&tx, user, seqs, error, *next_at_ms, *most);
                 written.count = failed.await?;
                 if written.count > 0 {
-                    spend(&tx, user, rules.clock.day(), Cost::Extraction, *spent).await?;
+                    spend(&tx, [(user, rules.clock.day(), Cost::Extraction, *spent)]).await?;
                 }
             }
             Write::Claim(claim) => {
