@@ -266,7 +266,7 @@ fn asking(state: &State, asked: &Asked, case: &Case, resident: &Resident) -> Ask
                 .take(CONTEXT / 2)
                 .flat_map(|turn| [("assistant", &turn.answer), ("user", &turn.query)]);
             sides
-                .map(|(role, text)| (role, excerpt(text, CONTEXT_CHARS)))
+                .map(|(role, text)| (role, excerpt(text, CONTEXT_CHARS).into_owned()))
                 .collect()
         }
     };
@@ -298,7 +298,12 @@ fn before(body: &ChatBody) -> Vec<(&'static str, String)> {
         .skip_while(|(role, _)| *role == "user");
     before
         .take(CONTEXT)
-        .map(|(role, message)| (role, excerpt(&body.text_of(message), CONTEXT_CHARS)))
+        .map(|(role, message)| {
+            (
+                role,
+                excerpt(&body.text_of(message), CONTEXT_CHARS).into_owned(),
+            )
+        })
         .collect()
 }
 

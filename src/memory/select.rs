@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{config::MemoryConfig, prompt::RecalledTurn};
 use std::{
+    borrow::Cow,
     collections::HashSet,
     hash::{DefaultHasher, Hasher},
 };
@@ -108,13 +109,13 @@ fn tokens(turn: &KeptTurn) -> usize {
 }
 
 /// The beginning of a text.
-pub fn excerpt(text: &str, chars: usize) -> String {
+pub fn excerpt(text: &str, chars: usize) -> Cow<'_, str> {
     if text.len() <= chars {
-        return text.to_owned();
+        return text.into();
     }
     match text.char_indices().nth(chars) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.into(),
+        Some((end, _)) => format!("{}…", text[..end].trim_end()).into(),
     }
 }
 

@@ -3,15 +3,15 @@
 
 use super::{
     Recall, RecalledTurn, Rendering,
-    inert::inert,
+    inert::{inert, shown},
     template::{MemoriesView, ProfileView, SlotView, TurnView},
     tongue::{Headings, named, written},
 };
 use crate::memory::{
-    ANSWER_CHARS, At, KeptTurn, Profile, QUERY_CHARS, Slot, Source, Told, est_tokens, excerpt,
-    window, within,
+    ANSWER_CHARS, At, KeptTurn, Profile, QUERY_CHARS, Slot, Source, Told, est_tokens, window,
+    within,
 };
-use std::{cmp::Reverse, collections::HashSet, sync::Arc};
+use std::{cmp::Reverse, collections::HashSet, fmt::Write, sync::Arc};
 use time::OffsetDateTime;
 
 /// Characters of a fence's tag: 48 bits that nobody guesses.
@@ -78,23 +78,23 @@ impl Rendering<'_> {
     /// Whole slots only, as many of the first as fit, in the order of their names; and which.
     fn slots<'s>(
         &self,
-        ranked: Vec<(&'s At, &String)>,
+        ranked: Vec<(&'s At, &'s String)>,
         headings: Headings,
         tag: &str,
         budget: usize,
     ) -> (Option<String>, HashSet<&'s At>) {
         let mut room = budget;
-        let mut slots: Vec<(SlotView, &At)> = Vec::new();
+        let mut slots: Vec<(SlotView<'_>, &At)> = Vec::new();
+        let mut line = String::new();
         for (at, value) in ranked {
             let slot = SlotView {
                 topic: inert(&at.0),
                 key: inert(&at.1),
                 value: inert(value),
             };
-            let tokens = est_tokens(&format!(
-                "- {} / {}: {}\n",
-                slot.topic, slot.key, slot.value
-            ));
+            line.clear();
+            let _ = writeln!(line, "- {} / {}: {}", slot.topic, slot.key, slot.value);
+            let tokens = est_tokens(&line);
             if tokens <= room {
                 room -= tokens;
                 slots.push((slot, at));
@@ -131,7 +131,7 @@ impl Rendering<'_> {
         let mut ranks: Vec<usize> = (0..recalled.len()).collect();
         ranks.sort_by_key(|&rank| Reverse(recalled[rank].turn.at_ms));
         let turns = ranks.iter().map(|&rank| turn_view(&recalled[rank].turn));
-        let mut turns: Vec<TurnView> = turns.collect();
+        let mut turns: Vec<TurnView<'_>> = turns.collect();
         for n in (1..=turns.len()).rev() {
             if let Some(last) = ranks.iter().position(|&rank| rank == n) {
                 ranks.remove(last);
@@ -206,13 +206,13 @@ fn memories_headings(profile: &Profile, memories: &[RecalledTurn]) -> Headings {
 fn asked_for(profile: &Profile, counts: impl Fn(&Slot) -> bool) -> Option<Headings> {
     let mut slots = profile.slots.iter().filter(|(_, slot)| counts(slot));
     slots.find_map(|((_, key), slot)| {
-        let key = key.to_lowercase();
-        let language = ["language", "语言", "言語", "언어"].contains(&&*key);
+        let language =
+            key.eq_ignore_ascii_case("language") || ["语言", "言語", "언어"].contains(&&**key);
         named(slot.value.as_deref().filter(|_| language)?)
     })
 }
 
-fn turn_view(turn: &KeptTurn) -> TurnView {
+fn turn_view(turn: &KeptTurn) -> TurnView<'_> {
     // A remote memory may not know when something was said.
     let known = (turn.at_ms != 0).then_some(turn.at_ms / 1000);
     let when = known.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
@@ -223,8 +223,8 @@ fn turn_view(turn: &KeptTurn) -> TurnView {
     };
     TurnView {
         speaker: inert(speaker),
-        query: inert(&excerpt(&turn.query, QUERY_CHARS)),
-        answer: inert(&excerpt(&turn.answer, ANSWER_CHARS)),
+        query: shown(&turn.query, QUERY_CHARS),
+        answer: shown(&turn.answer, ANSWER_CHARS),
         when: when.map(|when| when.date().to_string()).unwrap_or_default(),
     }
 }

@@ -1,12 +1,20 @@
 //! Memory is data: what is written into a prompt can neither close its fence, nor begin a line of
 //! its own, nor carry what a reader would not see.
 
+use crate::memory::excerpt;
+use std::borrow::Cow;
+
+/// So many bytes are looked at at once.
+const STRETCH: usize = 64;
+
 /// The text on one line, without marks that a prompt or a chat template gives a meaning to, in the
 /// form in which tokenizers that normalise would see them too.
-pub fn inert(text: &str) -> String {
-    let plain = |b: u8| matches!(b, b' '..=b'~') & (b != b'<') & (b != b'>') & (b != b'[');
-    if text.bytes().all(plain) {
-        return text.to_owned();
+pub fn inert(text: &str) -> Cow<'_, str> {
+    let plain = |b: &u8| matches!(b, b' '..=b'~') & (*b != b'<') & (*b != b'>') & (*b != b'[');
+    // A stretch at a time, which the compiler makes vectors of; byte by byte it would not.
+    let mut stretches = text.as_bytes().chunks(STRETCH);
+    if stretches.all(|stretch| stretch.iter().fold(true, |all, b| all & plain(b))) {
+        return text.into();
     }
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
@@ -19,7 +27,15 @@ pub fn inert(text: &str) -> String {
             _ => out.push(c),
         }
     }
-    out
+    out.into()
+}
+
+/// The beginning of a text, inert.
+pub fn shown(text: &str, chars: usize) -> Cow<'_, str> {
+    match excerpt(text, chars) {
+        Cow::Borrowed(all) => inert(all),
+        Cow::Owned(cut) => inert(&cut).into_owned().into(),
+    }
 }
 
 /// The ASCII character that compatibility forms stand for.

@@ -2,6 +2,7 @@
 //! message, through the operator's templates, as fenced data.
 
 mod blocks;
+mod built_in;
 mod echo;
 mod inert;
 mod native;
@@ -10,7 +11,7 @@ mod template;
 mod tongue;
 
 pub use echo::without_recalled;
-pub use inert::inert;
+pub use inert::{inert, shown};
 pub use rendering::Rendering;
 pub use template::Prompts;
 

@@ -2,6 +2,7 @@
 //! start, and cannot wait for a request to find it.
 
 use super::{
+    built_in,
     inert::inert,
     tongue::{Headings, written},
 };
@@ -11,26 +12,11 @@ use minijinja::{
     value::{Enumerator, Object, Serde},
 };
 use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 const SYSTEM: &str = "prompt.system";
 const PROFILE: &str = "prompt.profile";
 const MEMORIES: &str = "prompt.memories";
-
-/// One line a slot: values are on one line already, so no line can be faked.
-const BUILT_IN_PROFILE: &str = "\
-{{ headings.profile }}
-<user_profile {{ tag }}>
-{% for slot in profile %}- {{ slot.topic }} / {{ slot.key }}: {{ slot.value }}
-{% endfor %}</user_profile {{ tag }}>";
-
-const BUILT_IN_MEMORIES: &str = "\
-{{ headings.memories }}
-<memories {{ tag }}>
-{% for turn in memories %}- {{ turn.when }}
-{% if turn.query %}  {{ turn.speaker }}: {{ turn.query }}
-{% endif %}{% if turn.answer %}  assistant: {{ turn.answer }}
-{% endif %}{% endfor %}</memories {{ tag }}>";
 
 /// What is inside of what the templates may use, for an error.
 const PROFILE_NAMES: &str = "`topic`, `key` and `value` of each of `profile`, `headings.profile`";
@@ -39,26 +25,26 @@ const MEMORIES_NAMES: &str =
 
 /// One value of the profile, as templates see it: inert.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(super) struct SlotView {
-    pub(super) topic: String,
-    pub(super) key: String,
-    pub(super) value: String,
+pub(super) struct SlotView<'a> {
+    pub(super) topic: Cow<'a, str>,
+    pub(super) key: Cow<'a, str>,
+    pub(super) value: Cow<'a, str>,
 }
 
 /// One recalled turn, as templates see it: inert.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct TurnView {
+pub(super) struct TurnView<'a> {
     /// Who says `query`.
-    pub(super) speaker: String,
-    pub(super) query: String,
-    pub(super) answer: String,
+    pub(super) speaker: Cow<'a, str>,
+    pub(super) query: Cow<'a, str>,
+    pub(super) answer: Cow<'a, str>,
     pub(super) when: String,
 }
 
 /// What the profile's template may use.
 #[derive(Serialize)]
 pub(super) struct ProfileView<'a> {
-    pub(super) profile: &'a [SlotView],
+    pub(super) profile: &'a [SlotView<'a>],
     pub(super) headings: Headings,
     pub(super) tag: &'a str,
 }
@@ -66,7 +52,7 @@ pub(super) struct ProfileView<'a> {
 /// What the memories' template may use.
 #[derive(Serialize)]
 pub(super) struct MemoriesView<'a> {
-    pub(super) memories: &'a [TurnView],
+    pub(super) memories: &'a [TurnView<'a>],
     pub(super) headings: Headings,
     pub(super) tag: &'a str,
 }
@@ -74,6 +60,8 @@ pub(super) struct MemoriesView<'a> {
 /// The templates, checked at start.
 pub struct Prompts {
     env: Environment<'static>,
+    /// The operator has one of their own for the profile, and for memories.
+    own: (bool, bool),
 }
 
 impl Prompts {
@@ -91,12 +79,12 @@ impl Prompts {
             (SYSTEM, config.system.clone(), &["meta"][..]),
             (
                 PROFILE,
-                or(&config.profile, BUILT_IN_PROFILE),
+                or(&config.profile, built_in::PROFILE),
                 &["profile", "headings", "tag"],
             ),
             (
                 MEMORIES,
-                or(&config.memories, BUILT_IN_MEMORIES),
+                or(&config.memories, built_in::MEMORIES),
                 &["memories", "headings", "tag"],
             ),
         ] {
@@ -105,7 +93,8 @@ impl Prompts {
                 .and_then(|()| unknown(&env, key, may))
                 .map_err(|e| format!("{key}: {e}; it may use {}", list(may)))?;
         }
-        let prompts = Prompts { env };
+        let own = (!config.profile.is_empty(), !config.memories.is_empty());
+        let prompts = Prompts { env, own };
         prompts.try_out()?;
         Ok(prompts)
     }
@@ -119,12 +108,18 @@ impl Prompts {
 
     /// The profile as a block.
     pub(super) fn profile(&self, view: &ProfileView<'_>) -> Option<String> {
-        self.block(PROFILE, view)
+        match self.own.0 {
+            true => self.block(PROFILE, view),
+            false => straight(|out| built_in::profile(out, view)),
+        }
     }
 
     /// Recalled turns as a block.
     pub(super) fn memories(&self, view: &MemoriesView<'_>) -> Option<String> {
-        self.block(MEMORIES, view)
+        match self.own.1 {
+            true => self.block(MEMORIES, view),
+            false => straight(|out| built_in::memories(out, view)),
+        }
     }
 
     /// A template that fails on some profile after all costs the request its memory, no more.
@@ -145,7 +140,7 @@ impl Prompts {
 
     /// Renders each with something in it: finds `slot.valeu`, which no look at names does.
     fn try_out(&self) -> Result<(), String> {
-        let (text, headings, tag) = (|| "text".to_owned(), written([]), "tag");
+        let (text, headings, tag) = (|| Cow::from("text"), written([]), "tag");
         let slots = [SlotView {
             topic: text(),
             key: text(),
@@ -155,7 +150,7 @@ impl Prompts {
             speaker: inert(""),
             query: text(),
             answer: text(),
-            when: text(),
+            when: text().into(),
         }];
         let profile = ProfileView {
             profile: &slots,
@@ -178,6 +173,11 @@ impl Prompts {
         }
         Ok(())
     }
+}
+
+fn straight(write: impl Fn(&mut String) -> fmt::Result) -> Option<String> {
+    let mut block = String::new();
+    write(&mut block).is_ok().then_some(block)
 }
 
 /// Refuses names that are neither given nor built in.
@@ -205,11 +205,16 @@ struct Meta(BTreeMap<String, String>);
 impl Object for Meta {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let value = self.0.get(key.as_str()?).map(|value| inert(value));
-        Some(value.unwrap_or_default().into())
+        Some(value.unwrap_or_default().into_owned().into())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.0.keys().map(|key| inert(key).into()).collect())
+        Enumerator::Values(
+            self.0
+                .keys()
+                .map(|key| inert(key).into_owned().into())
+                .collect(),
+        )
     }
 }
 

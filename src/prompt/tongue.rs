@@ -81,14 +81,19 @@ pub(super) fn named(language: &str) -> Option<Headings> {
 /// The headings for what is mostly written in one of their scripts.
 pub(super) fn written<'a>(texts: impl IntoIterator<Item = &'a str>) -> Headings {
     let (mut kana, mut hangul, mut wide, mut narrow) = (0, 0, 0, 0);
-    for c in texts.into_iter().flat_map(str::chars) {
-        match c {
+    for text in texts {
+        // Most are, and a whole text of letters is counted faster than one by one.
+        if text.is_ascii() {
+            narrow += text.bytes().filter(u8::is_ascii_alphabetic).count();
+            continue;
+        }
+        text.chars().for_each(|c| match c {
             '\u{3040}'..='\u{30FF}' => kana += 1,
             '\u{AC00}'..='\u{D7AF}' => hangul += 1,
             c if is_wide(c) => wide += 1,
             c if c.is_alphabetic() => narrow += 1,
             _ => {}
-        }
+        });
     }
     // A wide character says about as much as three letters do.
     match 3 * (kana + hangul + wide) > narrow {

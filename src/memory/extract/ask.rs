@@ -4,7 +4,7 @@
 use super::FlushTurn;
 use crate::{
     memory::{Profile, Rules, Topic, excerpt},
-    prompt::inert,
+    prompt::{inert, shown},
 };
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -82,7 +82,7 @@ pub fn plain_ask(
 pub fn repair(mut request: Value, answer: &str, why: &str) -> Value {
     if let Some(messages) = request["messages"].as_array_mut() {
         let answer = match answer.trim() {
-            "" => "…".to_owned(),
+            "" => "…".into(),
             answer => excerpt(answer, BAD_CHARS),
         };
         messages.push(json!({"role": "assistant", "content": answer}));
@@ -128,9 +128,9 @@ fn said(known: &Profile, turns: &[FlushTurn], tag: &str) -> String {
     for (at, turn) in turns.iter().enumerate() {
         let when = OffsetDateTime::from_unix_timestamp(turn.at_ms / 1_000);
         let when = when.map(|when| when.date().to_string()).unwrap_or_default();
-        let query = inert(&excerpt(&turn.query, QUERY_CHARS));
+        let query = shown(&turn.query, QUERY_CHARS);
         let _ = writeln!(out, "Turn {} ({when})\n  user: {query}", at + 1);
-        let answer = inert(&excerpt(&turn.answer, ANSWER_CHARS));
+        let answer = shown(&turn.answer, ANSWER_CHARS);
         if !answer.is_empty() {
             let _ = writeln!(out, "  assistant (context, no source): {answer}");
         }
