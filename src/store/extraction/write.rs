@@ -4,33 +4,26 @@
 
 use super::{
     claim::{self, Claim},
+    held::{release, take},
     restore::{Restored, restore},
+    unread::{fail, remove, requeue, still_there},
 };
 use crate::{
     error::Error,
     memory::{
-        Applied, Fact, MemoryMode, Profile, Rules, Settings, Source, TurnId, UserKey,
-        extract::Spent,
+        Applied, Fact, MemoryMode, Profile, Rules, Settings, TurnId, UserKey, extract::Spent,
     },
     store::{
         HeldBack,
         changes::Changes,
         database::Database,
-        entity::{extraction, outbox, quarantine, turn},
         import::not_wanted,
         ledger::{Cost, spend},
-        rows::{CHUNK, OfUser, clean, lock_users, source},
+        rows::{clean, lock_users},
         settle::settled,
     },
 };
-use sea_orm::{
-    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect,
-    sea_query::{Expr, ExprTrait, OnConflict},
-};
-use std::collections::{BTreeMap, HashSet};
-
-/// The longest error that is kept, in bytes.
-const ERROR_BYTES: usize = 300;
+use sea_orm::DbErr;
 
 /// One write.
 #[derive(Clone, Debug)]
@@ -238,28 +231,6 @@ pub async fn write(
     }))
 }
 
-/// The turns among these rows that still wait, and are still kept.
-async fn still_there(
-    tx: &DatabaseTransaction,
-    user: &UserKey,
-    seqs: &[i64],
-) -> Result<HashSet<String>, DbErr> {
-    let rows = extraction::Entity::find_of(user)
-        .filter(extraction::Column::Seq.is_in(seqs.iter().copied()))
-        .filter(extraction::Column::Dead.eq(false))
-        .all(tx)
-        .await?;
-    let ids = rows.into_iter().map(|row| row.turn_id);
-    let kept = turn::Entity::find_of(user)
-        .select_only()
-        .column(turn::Column::TurnId)
-        .filter(turn::Column::TurnId.is_in(ids))
-        .into_tuple::<String>()
-        .all(tx)
-        .await?;
-    Ok(kept.into_iter().collect())
-}
-
 fn cleaned(fact: &Fact) -> Fact {
     let plain = |text: &String| clean(text).into_owned();
     Fact {
@@ -269,116 +240,5 @@ fn cleaned(fact: &Fact) -> Fact {
         key: plain(&fact.key),
         value: fact.value.as_ref().map(plain),
         quote: plain(&fact.quote),
-    }
-}
-
-async fn remove(tx: &DatabaseTransaction, user: &UserKey, seqs: &[i64]) -> Result<u64, DbErr> {
-    let delete = extraction::Entity::delete_many()
-        .filter(extraction::Entity::of(user))
-        .filter(extraction::Column::Seq.is_in(seqs.iter().copied()));
-    Ok(delete.exec(tx).await?.rows_affected)
-}
-
-async fn fail(
-    tx: &DatabaseTransaction,
-    user: &UserKey,
-    seqs: &[i64],
-    error: &str,
-    next_at_ms: i64,
-    most: i64,
-) -> Result<u64, DbErr> {
-    use extraction::Column as C;
-    let error = &error[..error.floor_char_boundary(ERROR_BYTES)];
-    let again = Expr::col(C::Attempts).add(1);
-    let update = extraction::Entity::update_many()
-        .col_expr(C::Dead, again.clone().gte(most))
-        .col_expr(C::Attempts, again)
-        .col_expr(C::NextAt, next_at_ms.into())
-        .col_expr(C::Error, clean(error).into_owned().into())
-        .col_expr(C::ClaimedUntil, 0.into())
-        .filter(extraction::Entity::of(user))
-        .filter(C::Seq.is_in(seqs.iter().copied()))
-        .filter(C::Dead.eq(false));
-    Ok(update.exec(tx).await?.rows_affected)
-}
-
-async fn requeue(
-    tx: &DatabaseTransaction,
-    user: &UserKey,
-    turn: Option<&str>,
-) -> Result<(u64, u64), DbErr> {
-    use extraction::Column as C;
-    let mut settling = outbox::Entity::update_many()
-        .col_expr(outbox::Column::Dead, false.into())
-        .filter(outbox::Entity::of(user))
-        .filter(outbox::Column::Dead.eq(true));
-    let mut reading = extraction::Entity::update_many()
-        .col_expr(C::Dead, false.into())
-        .col_expr(C::Attempts, 0.into())
-        .col_expr(C::NextAt, 0.into())
-        .filter(extraction::Entity::of(user))
-        .filter(C::Dead.eq(true));
-    if let Some(turn) = turn {
-        settling = settling.filter(outbox::Column::TurnId.eq(turn));
-        reading = reading.filter(C::TurnId.eq(turn));
-    }
-    let settling = settling.exec(tx).await?.rows_affected;
-    Ok((settling, reading.exec(tx).await?.rows_affected))
-}
-
-/// Notes turns to be read; one that is noted already stays as it is.
-pub(in crate::store) async fn insert_unread(
-    tx: &DatabaseTransaction,
-    rows: &[extraction::ActiveModel],
-) -> Result<(), DbErr> {
-    use extraction::Column as C;
-    for rows in rows.chunks(CHUNK) {
-        let once = OnConflict::columns([C::Tenant, C::App, C::UserId, C::TurnId])
-            .do_nothing()
-            .to_owned();
-        extraction::Entity::insert_many(rows.iter().cloned())
-            .on_conflict(once)
-            .exec_without_returning(tx)
-            .await?;
-    }
-    Ok(())
-}
-
-async fn take(
-    tx: &DatabaseTransaction,
-    user: &UserKey,
-    id: i64,
-) -> Result<Option<quarantine::Model>, DbErr> {
-    let held = quarantine::Entity::find_of(user).filter(quarantine::Column::Seq.eq(id));
-    let held = held.one(tx).await?;
-    if held.is_some() {
-        quarantine::Entity::delete_many()
-            .filter(quarantine::Entity::of(user))
-            .filter(quarantine::Column::Seq.eq(id))
-            .exec(tx)
-            .await?;
-    }
-    Ok(held)
-}
-
-/// It counts as of when it was said or put: a later word stands.
-fn release(profile: &mut Profile, held: quarantine::Model) -> Vec<crate::memory::Change> {
-    let at = (held.topic, held.key);
-    match source(held.pinned, held.turn_id, held.quote) {
-        Source::Put => {
-            let slot = profile.slots.get(&at);
-            match slot.is_some_and(|slot| slot.valid_from_ms > held.valid_from) {
-                true => Vec::new(),
-                false => profile.put(&BTreeMap::from([(at, Some(held.value))]), held.valid_from),
-            }
-        }
-        Source::Said { turn, quote } => profile.learn(&[Fact {
-            turn,
-            at_ms: held.valid_from,
-            topic: at.0,
-            key: at.1,
-            value: Some(held.value),
-            quote,
-        }]),
     }
 }
