@@ -2,7 +2,7 @@
 //! read in time, and what is too much to be kept at hand does not stay too late for ever.
 
 use crate::support::{
-    spawn_app_in,
+    postgres, spawn_app_in,
     store::{Place, now},
 };
 use std::{fmt::Write, sync::Arc};
@@ -76,6 +76,25 @@ async fn the_profile_comes_where_the_rest_is_late() {
         }
     }
     panic!("the profile never came alone");
+}
+
+#[tokio::test]
+async fn those_who_come_while_a_user_is_read_do_not_read_them_again() {
+    for url in [String::new(), postgres::database()] {
+        let place = Place::new(url);
+        let open = place.open_with(64 << 20);
+        import(&open.store, (0..60).map(|n| item(n, &long(n))).collect()).await;
+        open.residents.clear();
+        let before = open.store.turns_read();
+        let readers = (0..8).map(|_| {
+            let store = open.store.clone();
+            tokio::spawn(async move { store.resident(&UserKey::local("ada")).await })
+        });
+        for reader in readers.collect::<Vec<_>>() {
+            assert_eq!(reader.await.unwrap().unwrap().memories.len(), 60);
+        }
+        assert_eq!(open.store.turns_read() - before, 60);
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ mod shared;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod turnstile;
 mod upsert;
 mod wish;
 

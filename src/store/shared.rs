@@ -8,6 +8,7 @@ use super::{
     queue::Queue,
     read::{Read, profile, read},
     spool::Spool,
+    turnstile::Turnstile,
 };
 use crate::{
     config::{Config, EmbeddingsConfig},
@@ -74,6 +75,8 @@ pub struct Shared {
     failed_reads: AtomicU32,
     /// Turns that reads of users have brought.
     pub turns_read: AtomicU64,
+    /// Readers of users who are not here.
+    turnstile: Turnstile,
     database: Mutex<Arc<Database>>,
     spool: Mutex<Spool>,
     directory: Mutex<Option<Directory>>,
@@ -143,6 +146,7 @@ impl Opening {
             ended: Gate::default(),
             readers: self.config.readers,
             failed_reads: AtomicU32::new(0),
+            turnstile: Turnstile::default(),
             turns_read: AtomicU64::new(0),
             database: Mutex::new(Arc::new(database)),
             spool: Mutex::new(self.spool),
@@ -228,8 +232,15 @@ impl Shared {
         if self.down.load(SeqCst) {
             return Err(StoreError("the store is down".into()));
         }
+        let first = match self.residents.get(user) {
+            None => Some(tokio::time::timeout(self.ack_timeout, self.turnstile.enter(user)).await),
+            Some(_) => None,
+        };
         let generation = self.residents.generation(user);
         let here = self.residents.marked(user);
+        if let (Some(_), Some((_, resident)), true) = (&first, &here, self.place.is_ours()) {
+            return Ok(resident.clone());
+        }
         let (database, known) = (self.database(), here.as_ref());
         let unembedded = self.unembedded.as_ref();
         let most = self.residents.most_of_one();
@@ -331,7 +342,8 @@ impl Gate {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// The lock, whoever panicked under it.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
