@@ -2,24 +2,23 @@
 //! the turn that passes: from memory for users who are here, else in one read. It has a time and a
 //! token budget; whatever goes wrong, the turn goes on without.
 
+mod reading;
+
 use super::prompt::Recalled;
 use crate::{
     chat::{Ask, ChatBody, Message, Role},
     embedding::meant,
     graph::Node,
-    memory::{
-        Answers, Asking, MemoryMode, Ranked, Resident, Said, Sight, UserKey, excerpt, merged,
-        select,
-    },
+    memory::{Answers, Asking, MemoryMode, Ranked, Resident, Said, Sight, excerpt, merged, select},
     prompt::{Recall, RecallState},
-    remote::Failure,
     state::State,
     supervise::{Poke, Post},
     turn::{Case, Port, Stage, Turn},
 };
 use actix::prelude::*;
-use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use reading::{Read, in_time};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout_at};
 
 /// Messages before the question that say what it is about, and how much of each is read.
 const CONTEXT: usize = 4;
@@ -150,14 +149,6 @@ enum Found {
     No(RecallState),
 }
 
-/// What was read of a user.
-enum Read {
-    /// All, and what another server finds.
-    Whole(Arc<Resident>, Vec<Ranked>),
-    /// Who they are, without what they said.
-    Profile(Arc<Resident>),
-}
-
 impl Found {
     /// What another server found beside it.
     fn with(self, elsewhere: Vec<Ranked>) -> Found {
@@ -168,66 +159,6 @@ impl Found {
             }
             other => other,
         }
-    }
-}
-
-/// The user in time; where that is too short for all they said, who they are. What is late is read
-/// to its end, for the next turn to find it here.
-async fn in_time(
-    state: &State,
-    user: &UserKey,
-    query: Option<Arc<str>>,
-    limit: Duration,
-    by: Instant,
-) -> Result<Read, RecallState> {
-    let mut whole = pin!(timeout_at(by, read(state, user, query, limit)));
-    let profile = async {
-        sleep_until(by - limit / 3).await;
-        timeout_at(by, state.store.profile(user)).await
-    };
-    let (whole, profile) = tokio::select! {
-        whole = &mut whole => (whole, None),
-        // It is kept elsewhere, and was asked for at once.
-        profile = profile, if state.remote.is_none() => (whole.await, profile.ok()),
-    };
-    match (whole, profile) {
-        (Ok(whole), _) => whole.map(|(resident, elsewhere)| Read::Whole(resident, elsewhere)),
-        (Err(_), Some(Ok(resident))) => Ok(Read::Profile(resident)),
-        _ => Err(RecallState::Timeout),
-    }
-}
-
-/// The user from the store; where there is a remote memory, the profile from there, and what it
-/// finds that was said. Its search adds to the rest, which does not wait for it to the last.
-async fn read(
-    state: &State,
-    user: &UserKey,
-    query: Option<Arc<str>>,
-    limit: Duration,
-) -> Result<(Arc<Resident>, Vec<Ranked>), RecallState> {
-    let here = state.store.resident(user);
-    let Some(remote) = &state.remote else {
-        let here = here.await.map_err(|_| RecallState::Degraded)?;
-        return Ok((here, Vec::new()));
-    };
-    let search = async {
-        let Some(query) = query else {
-            return Vec::new();
-        };
-        let limit = limit * 4 / 5;
-        let searching = timeout(limit, remote.search(user, query, limit));
-        searching.await.unwrap_or_default()
-    };
-    match tokio::join!(here, remote.profile(user, limit), search) {
-        (Ok(here), Ok(profile), found) => {
-            let resident = Resident {
-                profile,
-                ..(*here).clone()
-            };
-            Ok((Arc::new(resident), found))
-        }
-        (_, Err(Failure::Slow), _) => Err(RecallState::Timeout),
-        _ => Err(RecallState::Degraded),
     }
 }
 

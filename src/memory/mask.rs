@@ -1,7 +1,7 @@
 //! Keys, card numbers and passwords are masked before anything keeps them: in what is stored,
 //! spooled, recalled and read by the extraction model. The request itself is not touched. Every
-//! rule but a card's and a changed password's is in this file; each replaces the secret alone, so that the sentence around it
-//! stays.
+//! rule but a card's and a changed password's is in this file; each replaces the secret alone, so
+//! that the sentence around it stays.
 
 mod card;
 mod changed;
