@@ -1,7 +1,7 @@
 //! What is kept too long goes: turns, with all that waits for them, superseded values, and what lies
 //! in quarantine. A profile stays. In small pieces, at the start and every hour, so that nobody
-//! waits for it. It leaves the disk too (`scrub.rs`): for that writes wait, and so it is done at the
-//! start, with an erase, and else once a day.
+//! waits for it. It leaves the disk too (`scrub.rs`): for that writes wait, and so it is done once a
+//! day at most, and not noted like an erase, or each start would write a large file anew.
 
 use super::{
     attempt::Failure,
@@ -10,7 +10,6 @@ use super::{
     entity::{deleted_turn, profile_history, quarantine, turn},
     now_ms,
     rows::{OfUser, lock_users, taken_away},
-    scrub,
 };
 use crate::memory::UserKey;
 use sea_orm::{
@@ -114,9 +113,6 @@ async fn sweep(db: &Arc<Database>, before: i64) -> Result<(Vec<UserKey>, u64), D
         .exec(&tx)
         .await?;
     gone += superseded.rows_affected + held.rows_affected;
-    if gone > 0 {
-        scrub::note(&tx).await?;
-    }
     deleted_turn::Entity::delete_many()
         .filter(deleted_turn::Column::DeletedAt.lt(before))
         .exec(&tx)
