@@ -73,6 +73,17 @@ impl Heads {
     }
 }
 
+/// Whether the head is whole, and awc reads it as it is.
+fn needs_nothing(head: &[u8]) -> bool {
+    let Some(lines) = head
+        .strip_prefix(BEGINNING)
+        .filter(|s| !s.starts_with(b"1"))
+    else {
+        return false;
+    };
+    end(lines).is_some_and(|end| is_measured(&lines[..end]))
+}
+
 /// Where the head ends; awc takes bare line feeds too.
 fn end(head: &[u8]) -> Option<usize> {
     memchr_iter(b'\n', head).find_map(|at| match head[at + 1..] {
@@ -100,6 +111,19 @@ impl AsyncRead for Heads {
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.awaits_head && this.head.is_empty() {
+            let before = out.filled().len();
+            ready!(Pin::new(&mut this.io).poll_read(cx, out))?;
+            let piece = &out.filled()[before..];
+            // Nearly always: it goes where it was to go, and nothing is copied.
+            if piece.is_empty() || needs_nothing(piece) {
+                this.awaits_head = false;
+                return Poll::Ready(Ok(()));
+            }
+            this.head.extend_from_slice(piece);
+            out.set_filled(before);
+            this.awaits_head = !this.is_whole();
+        }
         while this.awaits_head {
             let mut piece = [0; 4096];
             let mut piece = ReadBuf::new(&mut piece);
