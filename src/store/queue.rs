@@ -9,10 +9,14 @@ use crate::{
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::Notify;
 
+/// Where so many were taken at once, others are given a moment to join the next: of what a group costs
+/// much is the same however many are in it. Who is alone waits for nobody.
+const CROWD: usize = 4;
+const MOMENT: Duration = Duration::from_millis(1);
 /// After so many crashes over a command it is given up.
 const TRIES: u8 = 3;
 
@@ -46,6 +50,8 @@ struct Lines {
     waiting: VecDeque<Waiting>,
     /// Given to the committer, not answered yet.
     taken: VecDeque<Waiting>,
+    /// How many were taken last.
+    crowd: usize,
     closed: bool,
 }
 
@@ -76,6 +82,9 @@ impl Queue {
     /// Takes what is next, up to `group` turns at once, and since when the first of it waits;
     /// `None` once the queue is closed and empty.
     pub async fn take(&self, group: usize) -> Option<(Work, Instant)> {
+        if self.gathers(group) {
+            tokio::time::sleep(MOMENT).await;
+        }
         loop {
             if let Some(work) = self.try_take(group) {
                 return Some(work);
@@ -85,6 +94,12 @@ impl Queue {
             }
             self.more.notified().await;
         }
+    }
+
+    /// Whether more may come in a moment, and have room.
+    fn gathers(&self, group: usize) -> bool {
+        let lines = self.lines();
+        lines.crowd >= CROWD && lines.waiting.len() < group
     }
 
     fn try_take(&self, group: usize) -> Option<(Work, Instant)> {
@@ -112,6 +127,7 @@ impl Queue {
             Work::Keep(keeps) => keeps.len(),
             _ => 1,
         };
+        lines.crowd = count;
         let taken: Vec<_> = lines.waiting.drain(..count).collect();
         lines.taken.extend(taken);
         Some((work, since))
