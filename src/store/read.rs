@@ -12,7 +12,8 @@ use crate::memory::{
     TurnId, Unembedded, UserKey, Vector, statements,
 };
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
-use std::sync::Arc;
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// So many turns are indexed where they are read.
 const INLINE: usize = 50;
@@ -97,7 +98,8 @@ pub async fn profile(db: &Database, user: &UserKey, rules: &Rules) -> Result<Res
 }
 
 /// Reads the user, or what came since the mark that they are here at. Where something was taken away
-/// since, they are read whole: what is here cannot tell what it is. Their memories take `most` bytes.
+/// since, they are read whole: what is here cannot tell what it is. Their memories take `most` bytes. The store
+/// has to answer within `limit`; the index of much that was said may take longer to be made.
 pub async fn read(
     db: &Database,
     user: &UserKey,
@@ -105,6 +107,7 @@ pub async fn read(
     rules: &Rules,
     unembedded: Option<&Unembedded>,
     most: usize,
+    limit: Duration,
 ) -> Result<Read, DbErr> {
     let known = here.map_or(NOTHING, |(mark, _)| *mark);
     let Parts {
@@ -113,18 +116,19 @@ pub async fn read(
         mut resident,
         mut turns,
         pending,
-    } = parts(db, user, known, here.is_none()).await?;
+    } = in_time(limit, parts(db, user, known, here.is_none())).await?;
     if here.is_some() && known == mark {
         return Ok(Read::Unchanged);
     }
     let base = here.filter(|_| known < mark && deleted_mark <= known);
     if here.is_some() && base.is_none() {
-        return Box::pin(read(db, user, None, rules, unembedded, most)).await;
+        return Box::pin(read(db, user, None, rules, unembedded, most, limit)).await;
     }
     turns.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
     let mut meanings = Vec::new();
     if let Some(of) = unembedded {
-        meanings = vectors(db, user, &of.model, of.dims(), known).await?;
+        let vectors = vectors(db, user, &of.model, of.dims(), known);
+        meanings = in_time(limit, vectors).await?;
         let sides = turns.iter().flat_map(|turn| [&turn.query, &turn.answer]);
         if meanings.len() < sides.filter(|text| !text.is_empty()).count() {
             of.note(user);
@@ -138,6 +142,15 @@ pub async fn read(
     let mut resident = remembered(resident, turns, meanings, most).await;
     state(&mut resident, pending, rules);
     Ok(Read::New(mark, resident, count))
+}
+
+/// Whatever does not answer in time does not answer.
+async fn in_time<T>(
+    limit: Duration,
+    asking: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    let late = |_| Err(DbErr::Custom("it does not answer".into()));
+    timeout(limit, asking).await.unwrap_or_else(late)
 }
 
 /// What the store has, but of turns those only that were written after a mark.

@@ -233,7 +233,12 @@ impl Shared {
             return Err(StoreError("the store is down".into()));
         }
         let first = match self.residents.get(user) {
-            None => Some(tokio::time::timeout(self.ack_timeout, self.turnstile.enter(user)).await),
+            None => {
+                let turn = tokio::time::timeout(self.ack_timeout, self.turnstile.enter(user));
+                // Who is read all that while: one more would only take longer.
+                let late = |_| StoreError("somebody else reads that user".into());
+                Some(turn.await.map_err(late)?)
+            }
             Some(_) => None,
         };
         let generation = self.residents.generation(user);
@@ -244,14 +249,9 @@ impl Shared {
         let (database, known) = (self.database(), here.as_ref());
         let unembedded = self.unembedded.as_ref();
         let most = self.residents.most_of_one();
-        let reading = read(&database, user, known, &self.rules, unembedded, most);
-        let read = match tokio::time::timeout(self.ack_timeout, reading).await {
-            Ok(Ok(read)) => read,
-            Ok(Err(error)) => return Err(self.failed_read(self.place.error(&error))),
-            Err(_) => {
-                return Err(self.failed_read(StoreError("the store does not answer".into())));
-            }
-        };
+        let limit = self.ack_timeout;
+        let read = read(&database, user, known, &self.rules, unembedded, most, limit).await;
+        let read = read.map_err(|error| self.failed_read(self.place.error(&error)))?;
         self.failed_reads.store(0, SeqCst);
         match (read, here) {
             (Read::Unchanged, Some((_, resident))) => Ok(resident),
