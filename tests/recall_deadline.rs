@@ -3,7 +3,7 @@
 
 use crate::support::{
     postgres, spawn_app_in,
-    store::{Place, now},
+    store::{Place, now, turn},
 };
 use std::{fmt::Write, sync::Arc};
 use sundynix::{
@@ -95,6 +95,25 @@ async fn those_who_come_while_a_user_is_read_do_not_read_them_again() {
         }
         assert_eq!(open.store.turns_read() - before, 60);
     }
+}
+
+/// Otherwise who goes on speaking while they are read would never be here.
+#[tokio::test]
+async fn who_speaks_while_they_are_read_is_here_afterwards() {
+    let place = Place::new(String::new());
+    let open = place.open_with(64 << 20);
+    import(&open.store, (0..60).map(|n| item(n, &long(n))).collect()).await;
+    open.residents.clear();
+    let store = open.store.clone();
+    let reading =
+        tokio::spawn(async move { store.resident(&UserKey::local("ada")).await.map(drop) });
+    for n in 0..3 {
+        let said = turn("ada", &format!("t{n}"), "Hello", "Hi", now());
+        open.keep(said).await;
+    }
+    reading.await.unwrap().unwrap();
+    let here = open.residents.get(&UserKey::local("ada")).expect("here");
+    assert_eq!(here.memories.len(), 60 + 2 * 3);
 }
 
 #[tokio::test]

@@ -146,12 +146,21 @@ impl Residents {
         *self.stripe(user)
     }
 
-    /// Puts in what was read, unless something of the user was committed since `generation`.
-    pub fn insert(&self, user: &UserKey, generation: u64, mark: i64, resident: Arc<Resident>) {
+    /// Puts in what was read, unless something of the user was committed since `generation`; says
+    /// whether nothing was.
+    pub fn insert(
+        &self,
+        user: &UserKey,
+        generation: u64,
+        mark: i64,
+        resident: Arc<Resident>,
+    ) -> bool {
         let now = self.stripe(user);
-        if *now == generation {
+        let current = *now == generation;
+        if current {
             self.cache.insert(user.clone(), Entry::new(mark, resident));
         }
+        current
     }
 
     /// A commit raised the user's mark to `mark`: changes them in place if they are here as of

@@ -30,6 +30,8 @@ const SUSPICIOUS: u32 = 3;
 const ATTEMPTS: usize = 10;
 const DAY_MS: i64 = 86_400_000;
 const SECRET: &str = "secret";
+/// So often a reader catches up with commits that came while they read.
+const AGAIN: usize = 4;
 
 /// See the file's head.
 pub struct Shared {
@@ -241,30 +243,39 @@ impl Shared {
             }
             Some(_) => None,
         };
-        let generation = self.residents.generation(user);
-        let here = self.residents.marked(user);
+        let mut generation = self.residents.generation(user);
+        let mut here = self.residents.marked(user);
         if let (Some(_), Some((_, resident)), true) = (&first, &here, self.place.is_ours()) {
             return Ok(resident.clone());
         }
-        let (database, known) = (self.database(), here.as_ref());
-        let unembedded = self.unembedded.as_ref();
-        let most = self.residents.most_of_one();
-        let limit = self.ack_timeout;
-        let read = read(&database, user, known, &self.rules, unembedded, most, limit).await;
-        let read = read.map_err(|error| self.failed_read(self.place.error(&error)))?;
-        self.failed_reads.store(0, SeqCst);
-        match (read, here) {
-            (Read::Unchanged, Some((_, resident))) => Ok(resident),
-            (Read::Unchanged, None) => Ok(Arc::default()),
-            (Read::New(mark, resident, turns), _) => {
-                self.turns_read.fetch_add(turns as u64, SeqCst);
-                let resident = Arc::new(resident);
-                if !self.down.load(SeqCst) {
-                    let here = resident.clone();
-                    self.residents.insert(user, generation, mark, here);
+        let (database, unembedded) = (self.database(), self.unembedded.as_ref());
+        let (most, limit) = (self.residents.most_of_one(), self.ack_timeout);
+        let (mut anew, mut again) = (false, AGAIN);
+        loop {
+            let known = here.as_ref();
+            let read = read(&database, user, known, &self.rules, unembedded, most, limit).await;
+            let read = read.map_err(|error| self.failed_read(self.place.error(&error)))?;
+            self.failed_reads.store(0, SeqCst);
+            let (mark, resident) = match (read, here) {
+                (Read::Unchanged, Some(same)) => same,
+                (Read::Unchanged, None) => return Ok(Arc::default()),
+                (Read::New(mark, resident, turns), _) => {
+                    self.turns_read.fetch_add(turns as u64, SeqCst);
+                    anew = true;
+                    (mark, Arc::new(resident))
                 }
-                Ok(resident)
+            };
+            if !anew || again == 0 || self.down.load(SeqCst) {
+                return Ok(resident);
             }
+            let read = resident.clone();
+            if self.residents.insert(user, generation, mark, read) {
+                return Ok(resident);
+            }
+            // Something was committed meanwhile. What came since is read in no time.
+            again -= 1;
+            generation = self.residents.generation(user);
+            here = Some((mark, resident));
         }
     }
 
