@@ -9,6 +9,7 @@ use std::{
 };
 use sundynix::{
     config::{Loaded, LogFormat},
+    memory::{prepare_screening, rank},
     pool::{BackendStatus, Client},
     state::State,
     telemetry,
@@ -28,12 +29,16 @@ pub fn serve(loaded: Loaded) -> Outcome {
     System::new().block_on(add_backend(&mut config));
     let state = State::assemble(config).map_err(|e| placed(e, &loaded))?;
     // The first value that is learnt should not wait for the rules it is screened by.
-    drop(std::thread::spawn(sundynix::memory::prepare_screening));
+    drop(std::thread::spawn(|| {
+        rank::prepare();
+        prepare_screening();
+    }));
     // The first request should find models, and the banner too.
     System::new().block_on(async {
         let client = Client::new();
         state.pool.refresh(&client).await;
     });
+    rank::prepare();
     let ready = {
         let state = state.clone();
         move |addr| {

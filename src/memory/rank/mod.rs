@@ -22,6 +22,12 @@ pub(super) use fold::{folded, simplified};
 pub use index::{Doc, Index};
 
 use serde::Serialize;
+use std::sync::LazyLock;
+
+/// Makes the table of themes ready, which a first recall has no time for.
+pub fn prepare() {
+    LazyLock::force(&themes::THEMES);
+}
 
 /// What is asked, and where.
 #[derive(Clone, Copy, Default)]
