@@ -38,6 +38,7 @@ pub fn serve(loaded: Loaded) -> Outcome {
         let client = Client::new();
         state.pool.refresh(&client).await;
     });
+    // A first recall has no time to make the table itself: here it is ready, or waited for.
     rank::prepare();
     let ready = {
         let state = state.clone();

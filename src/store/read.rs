@@ -98,8 +98,8 @@ pub async fn profile(db: &Database, user: &UserKey, rules: &Rules) -> Result<Res
 }
 
 /// Reads the user, or what came since the mark that they are here at. Where something was taken away
-/// since, they are read whole: what is here cannot tell what it is. Their memories take `most` bytes. The store
-/// has to answer within `limit`; the index of much that was said may take longer to be made.
+/// since, they are read whole: what is here cannot tell what it is. Their memories take `most` bytes
+/// at most. The store has to answer within `limit`; the index of much that was said may take longer.
 pub async fn read(
     db: &Database,
     user: &UserKey,

@@ -5,7 +5,8 @@
 use super::{
     Found, What,
     normal::slug,
-    plain::{Plain, QUOTED},
+    plain::Plain,
+    verb_last::{Clause, Ending, Kind, has_any},
 };
 use std::ops::Range;
 
@@ -34,8 +35,8 @@ const NOT_SAID: &str = "\
     なら 仮に と言 という って言 って何 かも でしょう かな たい ない ません でした だった 昔 以前 彼 友達 友人 さんは \
     くんは ちゃんは 母 父 兄 弟 姉 妹 妻 夫 息子 娘 同僚 先生は あなた 君 誰 何 どこ いくつ どう";
 
-/// Ending, topic, key, and what stands before the value in the profile's words.
-const ENDINGS: &[(&str, Kind)] = &[
+/// Ending, and what the words before it are.
+const ENDINGS: &[Ending] = &[
     (
         "に住んでいます|に住んでる|に住んでいる|に住んでます|在住です",
         Kind::Fact("identity", "location"),
@@ -69,16 +70,6 @@ const ENDINGS: &[(&str, Kind)] = &[
     ("として働いています", Kind::Fact("work", "job")),
     ("です|だ", Kind::Trade),
 ];
-
-/// What the words before an ending are.
-#[derive(Clone, Copy)]
-enum Kind {
-    Fact(&'static str, &'static str),
-    Age,
-    Allergy,
-    Taste,
-    Trade,
-}
 
 const TRADES: &[&str] = &[
     "医者",
@@ -132,48 +123,17 @@ pub fn greets(clause: &str) -> bool {
 }
 
 /// The statement of a clause; `only`: the message says nothing else.
-pub fn read(message: &Plain, clause: Range<usize>, only: bool) -> Option<Found> {
-    let whole = message.text.get(clause.clone())?;
-    let shadow = &message.shadow[clause.clone()];
-    if !whole.chars().any(is_kana) || shadow.contains(QUOTED) || whole.ends_with('か') {
-        return None;
-    }
-    let (body, said) = match I.iter().find_map(|i| whole.strip_prefix(i)) {
-        Some(body) => (body, true),
-        None => (whole, false),
-    };
-    let holds = |text: &str| {
-        NOT_SAID
-            .split_ascii_whitespace()
-            .any(|word| text.contains(word))
-    };
-    let start = clause.start;
-    let from = clause.end - body.len();
-    let found = |skip: usize, len: usize, what: What| {
-        let value = from + skip..from + skip + len;
-        Some(Found {
-            quote: start..clause.end,
-            value,
-            what,
-            open: false,
-        })
-    };
+pub fn read(message: &Plain, place: Range<usize>, only: bool) -> Option<Found> {
+    let clause = Clause::of(message, place, is_kana, 'か', I)?;
+    let (body, said) = (clause.body, clause.said);
     // 英語で答えてください
-    let language = LANGUAGES.iter().find(|l| {
-        let rest = body
-            .strip_prefix(**l)
-            .and_then(|rest| rest.strip_prefix('で'));
-        rest.is_some_and(|rest| {
-            let verb = ["答えて", "返事して", "回答して", "話して", "返信して"];
-            let rest = verb.iter().find_map(|v| rest.strip_prefix(v));
-            rest.is_some_and(|r| matches!(r, "" | "ください" | "下さい" | "ほしい" | "ね"))
-        })
-    });
-    if let Some(language) = language {
+    let verbs = ["答えて", "返事して", "回答して", "話して", "返信して"];
+    let ends = ["", "ください", "下さい", "ほしい", "ね"];
+    if let Some(len) = clause.asks_for(LANGUAGES, "で", &verbs, &ends) {
         let wish = only.then(|| What::fact("preferences", "language"))?;
-        return found(0, language.len(), wish);
+        return clause.found(0, len, wish);
     }
-    if holds(message.text) {
+    if has_any(message.text, NOT_SAID) {
         return None;
     }
     // 名前は田中です
@@ -182,12 +142,9 @@ pub fn read(message: &Plain, clause: Range<usize>, only: bool) -> Option<Found> 
         let name = ends.iter().find_map(|end| named.strip_suffix(end))?;
         let fits = (1..=12).contains(&name.chars().count()) && !name.contains(['は', 'が', ' ']);
         let what = What::fact("identity", "name");
-        return fits.then(|| found(body.len() - named.len(), name.len(), what))?;
+        return fits.then(|| clause.found(body.len() - named.len(), name.len(), what))?;
     }
-    let (value, ending, kind) = ENDINGS.iter().find_map(|(endings, kind)| {
-        let mut endings = endings.split('|');
-        endings.find_map(|end| Some((body.strip_suffix(end)?, end, *kind)))
-    })?;
+    let (value, ending, kind) = clause.ending(ENDINGS)?;
     let value = value.trim();
     let plain = !value.contains(['は', 'が', 'の', 'を', '、', ' '])
         || matches!(kind, Kind::Fact("work", _));
@@ -196,7 +153,7 @@ pub fn read(message: &Plain, clause: Range<usize>, only: bool) -> Option<Found> 
     }
     let skip = body.len() - body.trim_start().len();
     match kind {
-        Kind::Fact(topic, key) => found(skip, value.len(), What::fact(topic, key)),
+        Kind::Fact(topic, key) => clause.found(skip, value.len(), What::fact(topic, key)),
         Kind::Age => {
             let number = value.trim_start_matches("今年").trim_start_matches("今");
             let digits = |c: char| {
@@ -204,21 +161,21 @@ pub fn read(message: &Plain, clause: Range<usize>, only: bool) -> Option<Found> 
             };
             let all = !number.is_empty() && number.chars().all(digits);
             let what = What::fact("identity", "age");
-            all.then(|| found(skip + value.len() - number.len(), number.len(), what))?
+            all.then(|| clause.found(skip + value.len() - number.len(), number.len(), what))?
         }
         Kind::Allergy => {
             let value = value.trim_end_matches('の');
             let key = format!("allergy-{}", slug(value));
             let len = value.len() + "アレルギー".len();
-            found(skip, len, What::fact("health", &key))
+            clause.found(skip, len, What::fact("health", &key))
         }
         Kind::Taste => {
             let len = value.len() + ending.trim_end_matches("です").len();
-            found(skip, len, What::fact("preferences", &slug(value)))
+            clause.found(skip, len, What::fact("preferences", &slug(value)))
         }
         Kind::Trade => {
             let job = said && TRADES.contains(&value);
-            job.then(|| found(skip, value.len(), What::fact("work", "job")))?
+            job.then(|| clause.found(skip, value.len(), What::fact("work", "job")))?
         }
     }
 }

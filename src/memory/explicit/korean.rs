@@ -4,7 +4,8 @@
 use super::{
     Found, What,
     normal::slug,
-    plain::{Plain, QUOTED},
+    plain::Plain,
+    verb_last::{Clause, Ending, Kind, has_any},
 };
 use std::ops::Range;
 
@@ -25,7 +26,7 @@ const NOT_SAID: &str = "\
     딸 씨는 님은 그는 그녀 당신 너는 누구 어디 무엇 뭐 몇";
 
 /// Ending, and what the words before it are.
-const ENDINGS: &[(&str, Kind)] = &[
+const ENDINGS: &[Ending] = &[
     (
         "에 살아요|에 삽니다|에 살고 있어요|에 살고 있습니다|에 살아",
         Kind::Fact("identity", "location"),
@@ -57,16 +58,6 @@ const ENDINGS: &[(&str, Kind)] = &[
     ),
     ("입니다|이에요|예요|이야|야", Kind::Trade),
 ];
-
-/// What the words before an ending are.
-#[derive(Clone, Copy)]
-enum Kind {
-    Fact(&'static str, &'static str),
-    Age,
-    Allergy,
-    Taste,
-    Trade,
-}
 
 const TRADES: &[&str] = &[
     "의사",
@@ -107,44 +98,25 @@ pub fn greets(clause: &str) -> bool {
 }
 
 /// The statement of a clause; `only`: the message says nothing else.
-pub fn read(message: &Plain, clause: Range<usize>, only: bool) -> Option<Found> {
-    let whole = message.text.get(clause.clone())?;
-    let shadow = &message.shadow[clause.clone()];
-    if !whole.chars().any(is_hangul) || shadow.contains(QUOTED) || whole.ends_with('까') {
-        return None;
-    }
-    let (body, said) = match I.iter().find_map(|i| whole.strip_prefix(i)) {
-        Some(body) => (body, true),
-        None => (whole, false),
-    };
-    let start = clause.start;
-    let from = clause.end - body.len();
-    let found = |skip: usize, len: usize, what: What| {
-        let value = from + skip..from + skip + len;
-        Some(Found {
-            quote: start..clause.end,
-            value,
-            what,
-            open: false,
-        })
-    };
+pub fn read(message: &Plain, place: Range<usize>, only: bool) -> Option<Found> {
+    let clause = Clause::of(message, place, is_hangul, '까', I)?;
+    let (body, said) = (clause.body, clause.said);
     // 한국어로 대답해 주세요
-    let language = LANGUAGES.iter().find(|l| {
-        let rest = body
-            .strip_prefix(**l)
-            .and_then(|rest| rest.strip_prefix("로 "));
-        rest.is_some_and(|rest| {
-            let verb = ["대답해", "답변해", "답해", "말해", "대답"];
-            let rest = verb.iter().find_map(|v| rest.strip_prefix(v));
-            rest.is_some_and(|r| matches!(r.trim_start(), "" | "주세요" | "줘" | "주십시오"))
-        })
-    });
-    if let Some(language) = language {
+    let verbs = ["대답해", "답변해", "답해", "말해", "대답"];
+    let ends = [
+        "",
+        "주세요",
+        "줘",
+        "주십시오",
+        " 주세요",
+        " 줘",
+        " 주십시오",
+    ];
+    if let Some(len) = clause.asks_for(LANGUAGES, "로 ", &verbs, &ends) {
         let wish = only.then(|| What::fact("preferences", "language"))?;
-        return found(0, language.len(), wish);
+        return clause.found(0, len, wish);
     }
-    let mut words = NOT_SAID.split_ascii_whitespace();
-    if words.any(|word| message.text.contains(word)) || message.text.contains(" 안 ") {
+    if has_any(message.text, NOT_SAID) || message.text.contains(" 안 ") {
         return None;
     }
     // 이름은 김민수입니다
@@ -153,28 +125,25 @@ pub fn read(message: &Plain, clause: Range<usize>, only: bool) -> Option<Found> 
         let name = ends.iter().find_map(|end| named.strip_suffix(end))?;
         let fits = (1..=12).contains(&name.chars().count()) && name.split(' ').count() <= 3;
         let what = What::fact("identity", "name");
-        return fits.then(|| found(body.len() - named.len(), name.len(), what))?;
+        return fits.then(|| clause.found(body.len() - named.len(), name.len(), what))?;
     }
-    let (value, ending, kind) = ENDINGS.iter().find_map(|(endings, kind)| {
-        let mut endings = endings.split('|');
-        endings.find_map(|end| Some((body.strip_suffix(end)?, end, *kind)))
-    })?;
+    let (value, ending, kind) = clause.ending(ENDINGS)?;
     let value = value.trim_end();
     let words = value.split(' ').count();
     if !(1..=20).contains(&value.chars().count()) || words > 3 {
         return None;
     }
     match kind {
-        Kind::Fact(topic, key) => found(0, value.len(), What::fact(topic, key)),
+        Kind::Fact(topic, key) => clause.found(0, value.len(), What::fact(topic, key)),
         Kind::Age => {
             let number = value.trim_start_matches("올해 ");
             let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
             let what = What::fact("identity", "age");
-            digits.then(|| found(value.len() - number.len(), number.len(), what))?
+            digits.then(|| clause.found(value.len() - number.len(), number.len(), what))?
         }
         Kind::Allergy => {
             let key = format!("allergy-{}", slug(value));
-            found(
+            clause.found(
                 0,
                 value.len() + " 알레르기".len(),
                 What::fact("health", &key),
@@ -184,11 +153,11 @@ pub fn read(message: &Plain, clause: Range<usize>, only: bool) -> Option<Found> 
             let thing = value.strip_suffix(['을', '를'])?;
             let len = body.len() - ending.len() + ending.trim_end_matches("요").len();
             let told = said || only;
-            told.then(|| found(0, len, What::fact("preferences", &slug(thing))))?
+            told.then(|| clause.found(0, len, What::fact("preferences", &slug(thing))))?
         }
         Kind::Trade => {
             let job = said && TRADES.contains(&value);
-            job.then(|| found(0, value.len(), What::fact("work", "job")))?
+            job.then(|| clause.found(0, value.len(), What::fact("work", "job")))?
         }
     }
 }

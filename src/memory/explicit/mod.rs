@@ -25,6 +25,7 @@ mod possession;
 mod requests;
 mod sentence;
 mod values;
+mod verb_last;
 mod wishes;
 mod words;
 
