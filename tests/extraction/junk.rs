@@ -96,17 +96,22 @@ async fn turns_replayed_with_memory_injected_add_no_slot() {
     }
 }
 
-#[tokio::test]
-async fn clients_own_prompts_neither_recall_nor_remember() {
-    let chat = Upstream::start();
-    let app = spawn_app(|config| {
+/// A server without a model of its own for reading, in front of that backend.
+async fn behind(chat: &Upstream) -> App {
+    spawn_app(|config| {
         config.backend[0] = BackendConfig {
             url: chat.openai(),
             models: vec!["m".into()],
             ..BackendConfig::default()
         };
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn clients_own_prompts_neither_recall_nor_remember() {
+    let chat = Upstream::start();
+    let app = behind(&chat).await;
     app.ask("ada", "My name is Ada.").await.unwrap();
     let prompt = "### Task:\nGenerate a concise, 3-5 word title with an emoji summarizing the chat history.\n\
         ### Chat History:\n<chat_history>\nUSER: My name is Eve.\n</chat_history>";
@@ -125,14 +130,7 @@ async fn clients_own_prompts_neither_recall_nor_remember() {
 #[tokio::test]
 async fn a_question_about_documents_is_asked_by_the_user() {
     let chat = Upstream::start();
-    let app = spawn_app(|config| {
-        config.backend[0] = BackendConfig {
-            url: chat.openai(),
-            models: vec!["m".into()],
-            ..BackendConfig::default()
-        };
-    })
-    .await;
+    let app = behind(&chat).await;
     app.ask("ada", "My name is Ada.").await.unwrap();
     let question = "Where could I work? I live in Prague.";
     let wrapped = format!(
